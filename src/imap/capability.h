@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The capabilities we act on (RFC 9051, 7.2.2), as a set of bits. */
+#ifndef IMAPFS_IMAP_CAPABILITY_H
+#define IMAPFS_IMAP_CAPABILITY_H
+
+#include "imap/syntax.h"
+
+typedef enum {
+    IMAP_CAP_STARTTLS = 1 << 0,
+    IMAP_CAP_LOGINDISABLED = 1 << 1,
+    IMAP_CAP_AUTH_PLAIN = 1 << 2,
+    IMAP_CAP_SASL_IR = 1 << 3,
+    IMAP_CAP_IDLE = 1 << 4,
+    IMAP_CAP_NAMESPACE = 1 << 5,
+    IMAP_CAP_LIST_EXTENDED = 1 << 6,
+    IMAP_CAP_LIST_STATUS = 1 << 7,
+    IMAP_CAP_SPECIAL_USE = 1 << 8,
+    IMAP_CAP_CONDSTORE = 1 << 9,
+    IMAP_CAP_OBJECTID = 1 << 10,
+    IMAP_CAP_UNSELECT = 1 << 11,
+    IMAP_CAP_COMPRESS = 1 << 12,
+    IMAP_CAP_IMAP4REV1 = 1 << 13, /* or IMAP4rev2 */
+} ImapCapability;
+
+/* What WORDS, separated by spaces, name. */
+guint imap_capabilities_parse(ImapSlice words);
+/* Their names, separated by spaces.  The caller owns the result. */
+char *imap_capabilities_text(guint capabilities);
+
+#endif
