@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "imap/dial.h"
+
+#include "base/error.h"
+
+typedef struct {
+    const ImapAddress *address;
+    ImapDialed done;
+    gpointer data;
+} Call;
+
+static ImapfsError
+code_of(const GError *error)
+{
+    if (error->domain == G_RESOLVER_ERROR &&
+        !g_error_matches(error, G_RESOLVER_ERROR,
+                         G_RESOLVER_ERROR_TEMPORARY_FAILURE))
+        return IMAPFS_ERROR_NO_HOST;
+    return IMAPFS_ERROR_OFFLINE;
+}
+
+static void
+on_connected(GObject *client, GAsyncResult *result, gpointer data)
+{
+    g_autofree Call *call = data;
+    g_autoptr(GError) failure = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GSocketConnection) connection = g_socket_client_connect_finish(
+        G_SOCKET_CLIENT(client), result, &failure);
+    GSocket *socket;
+    int fd;
+
+    if (connection == NULL) {
+        if (g_error_matches(failure, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+            return;
+        error = g_error_new(
+            IMAPFS_ERROR, code_of(failure), "cannot connect to %s, port %u: %s",
+            call->address->host, call->address->port, failure->message);
+        call->done(NULL, error, call->data);
+        return;
+    }
+    /* The connection object closes its socket; ours is to live on. */
+    fd = dup(g_socket_get_fd(g_socket_connection_get_socket(connection)));
+    socket = fd < 0 ? NULL : g_socket_new_from_fd(fd, NULL);
+    if (socket == NULL) {
+        error = g_error_new(IMAPFS_ERROR, IMAPFS_ERROR_OFFLINE,
+                            "too many open files");
+        call->done(NULL, error, call->data);
+        return;
+    }
+    g_socket_set_keepalive(socket, TRUE);
+    call->done(imap_stream_new(socket), NULL, call->data);
+}
+
+void
+imap_dial_tcp(gpointer address, GCancellable *cancellable, ImapDialed done,
+              gpointer data)
+{
+    g_autoptr(GSocketClient) client = g_socket_client_new();
+    Call *call = g_new(Call, 1);
+
+    *call = (Call){address, done, data};
+    g_socket_client_set_timeout(client, call->address->timeout);
+    g_socket_client_connect_to_host_async(client, call->address->host,
+                                          call->address->port, cancellable,
+                                          on_connected, call);
+}

@@ -1,0 +1,572 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "imap/pool.h"
+
+#include <string.h>
+
+#include "base/error.h"
+
+enum {
+    DEPTH_INTERACTIVE = 12, /* commands in flight on one link */
+    DEPTH_AHEAD = 8,
+    CROWDED = 3, /* somebody who waits had better have another link */
+};
+#define RETRY_FIRST (500 * CLOCK_MILLISECOND)
+#define RETRY_LAST (60 * CLOCK_SECOND)
+/* How long a server that refused one more connection is believed. */
+#define LIMIT_MEMORY (600 * CLOCK_SECOND)
+/* A link that nobody used for so long is closed, but for the last one. */
+#define LINK_LIFE (1800 * CLOCK_SECOND)
+#define SWEEP_INTERVAL (60 * CLOCK_SECOND)
+/* Below this the server's work of compressing costs less than the wire. */
+#define COMPRESS_BELOW (1000 * 1000) /* octets per second */
+#define COMPRESS_SAMPLE (256 << 10)
+
+struct ImapLink {
+    ImapPool *pool;
+    ImapSession *session; /* NULL while dialing */
+    gboolean ready;
+    gboolean bulk;
+
+    char *mailbox;
+    gboolean selected;
+    guint32 uidvalidity;
+    guint32 exists;
+    guint64 highestmodseq;
+
+    /* For the speed of the wire: octets since it last was quiet. */
+    guint64 burst_octets;
+    gint64 burst_start;
+};
+
+struct ImapPool {
+    const ImapLogin *login;
+    ImapDialer dialer;
+    Clock *clock;
+    guint limit;        /* of the user */
+    guint server_limit; /* what the server lets us have */
+    const ImapPoolEvents *events;
+    gpointer data;
+
+    GPtrArray *links;
+    GCancellable *cancellable;
+    gboolean closing;
+    gint64 retry_delay; /* 0 while all is well */
+    guint retry_timer;
+    guint limit_timer;
+    guint sweep_timer;
+    gboolean wanted;               /* somebody was sent away without a link */
+    gboolean slow;                 /* compression pays */
+    guint64 octets_in, octets_out; /* of links that are closed */
+    guint64 commands;
+};
+
+static void dial(ImapPool *pool);
+
+/* ---- links ---- */
+
+static void
+leave_mailbox(ImapLink *link, const GError *error)
+{
+    ImapPool *pool = link->pool;
+
+    if (link->mailbox == NULL)
+        return;
+    pool->events->left(link, error, pool->data);
+    g_clear_pointer(&link->mailbox, g_free);
+    link->selected = FALSE;
+    link->uidvalidity = link->exists = 0;
+    link->highestmodseq = 0;
+}
+
+static void
+free_link(gpointer data)
+{
+    ImapLink *link = data;
+    g_free(link->mailbox);
+    if (link->session != NULL)
+        imap_session_unref(link->session);
+    g_free(link);
+}
+
+/* SELECT would end \Recent for others; a mount that cannot write asks for
+ * less. */
+static void
+on_examined(ImapSession *session, const ImapResponse *answer,
+            const GError *error, gpointer data)
+{
+    ImapLink *link = data;
+    g_autoptr(GError) refusal = NULL;
+    (void)session;
+    (void)error;
+
+    if (answer == NULL)
+        return;
+    if (answer->kind != IMAP_OK) {
+        refusal = imap_answer_error(answer);
+        leave_mailbox(link, refusal);
+        return;
+    }
+    link->selected = TRUE;
+    link->pool->events->selected(link, link->pool->data);
+}
+
+static void
+examine(ImapLink *link, const char *mailbox)
+{
+    ImapCommand *command = imap_command_new("EXAMINE ");
+
+    leave_mailbox(link, NULL);
+    link->mailbox = g_strdup(mailbox);
+    imap_command_add_string(command, mailbox);
+    imap_link_send(link, command, on_examined, link);
+}
+
+/* ---- events of a session ---- */
+
+static void
+measure(ImapLink *link)
+{
+    const ImapStream *stream = imap_session_stream(link->session);
+    guint64 octets = imap_stream_octets_in(stream);
+    gint64 now = clock_now(link->pool->clock);
+
+    if (imap_session_load(link->session) == 0 || link->burst_start == 0) {
+        link->burst_octets = octets;
+        link->burst_start = now;
+    } else if (octets - link->burst_octets >= COMPRESS_SAMPLE) {
+        double seconds = (double)(now - link->burst_start) / CLOCK_SECOND;
+        double speed = (double)(octets - link->burst_octets) / seconds;
+        link->pool->slow = seconds > 0 && speed < COMPRESS_BELOW;
+        link->burst_octets = octets;
+        link->burst_start = now;
+    }
+}
+
+static void
+on_ready(ImapSession *session, gpointer data)
+{
+    ImapLink *link = data;
+    ImapPool *pool = link->pool;
+
+    link->ready = TRUE;
+    pool->retry_delay = 0;
+    if (pool->slow)
+        imap_session_compress(session);
+    pool->events->available(pool->data);
+}
+
+static void
+on_untagged(ImapSession *session, const ImapResponse *response, gpointer data)
+{
+    ImapLink *link = data;
+    (void)session;
+
+    if (response->kind == IMAP_EXISTS && link->mailbox != NULL)
+        link->exists = response->number;
+    else if (response->kind == IMAP_EXPUNGE && link->exists > 0)
+        link->exists--;
+    else if (response->kind == IMAP_OK && !link->selected) {
+        if (response->status.code == IMAP_CODE_UIDVALIDITY &&
+            response->status.number <= G_MAXUINT32)
+            link->uidvalidity = (guint32)response->status.number;
+        else if (response->status.code == IMAP_CODE_HIGHESTMODSEQ)
+            link->highestmodseq = response->status.number;
+    }
+    link->pool->events->untagged(link, response, link->pool->data);
+}
+
+static void
+on_settled(ImapSession *session, gpointer data)
+{
+    ImapLink *link = data;
+    ImapPool *pool = link->pool;
+
+    measure(link);
+    pool->events->settled(link, pool->data);
+    if (pool->wanted && link->ready &&
+        imap_session_load(session) < DEPTH_AHEAD) {
+        pool->wanted = FALSE;
+        pool->events->available(pool->data);
+    }
+}
+
+static guint
+count_links(const ImapPool *pool, gboolean ready_only)
+{
+    guint n = 0;
+    for (guint i = 0; i < pool->links->len; i++) {
+        const ImapLink *link = g_ptr_array_index(pool->links, i);
+        n += link->ready || !ready_only;
+    }
+    return n;
+}
+
+static void
+on_limit_timer(gpointer data)
+{
+    ImapPool *pool = data;
+    pool->limit_timer = 0;
+    pool->server_limit = pool->limit;
+}
+
+static void
+on_retry_timer(gpointer data)
+{
+    ImapPool *pool = data;
+    pool->retry_timer = 0;
+    if (count_links(pool, FALSE) == 0)
+        dial(pool);
+}
+
+/* A link could not be made, or was the last one and is gone. */
+static void
+retry_later(ImapPool *pool, const GError *error)
+{
+    if (pool->closing || pool->retry_timer != 0)
+        return;
+    if (g_error_matches(error, IMAPFS_ERROR, IMAPFS_ERROR_DENIED))
+        pool->retry_delay = RETRY_LAST; /* do not get the account locked */
+    else if (pool->retry_delay == 0)
+        pool->retry_delay = RETRY_FIRST;
+    else
+        pool->retry_delay = MIN(pool->retry_delay * 2, RETRY_LAST);
+    pool->retry_timer =
+        clock_after(pool->clock, pool->retry_delay, on_retry_timer, pool);
+    pool->events->unreachable(error, pool->data);
+}
+
+static void
+drop_link(ImapLink *link, const GError *error)
+{
+    ImapPool *pool = link->pool;
+    gboolean was_ready = link->ready;
+
+    link->ready = FALSE;
+    leave_mailbox(link, NULL);
+    if (link->session != NULL) {
+        const ImapStream *stream = imap_session_stream(link->session);
+        pool->octets_in += imap_stream_octets_in(stream);
+        pool->octets_out += imap_stream_octets_out(stream);
+    }
+    g_ptr_array_remove(pool->links, link); /* frees it */
+    if (pool->closing)
+        return;
+    if (!was_ready && count_links(pool, TRUE) > 0) {
+        /* The server lets us have what we have, and no more. */
+        pool->server_limit = count_links(pool, TRUE);
+        clock_cancel(pool->clock, &pool->limit_timer);
+        pool->limit_timer =
+            clock_after(pool->clock, LIMIT_MEMORY, on_limit_timer, pool);
+    } else if (!was_ready && count_links(pool, FALSE) == 0) {
+        retry_later(pool, error);
+    }
+    pool->events->available(pool->data);
+}
+
+static void
+on_closed(ImapSession *session, const GError *error, gpointer data)
+{
+    ImapLink *link = data;
+    (void)session;
+    drop_link(link, error);
+}
+
+static const ImapSessionEvents session_events = {
+    .ready = on_ready,
+    .untagged = on_untagged,
+    .settled = on_settled,
+    .closed = on_closed,
+};
+
+static void
+on_dialed(ImapStream *stream, const GError *error, gpointer data)
+{
+    ImapLink *link = data;
+    ImapPool *pool = link->pool;
+
+    if (stream == NULL) {
+        drop_link(link, error);
+        return;
+    }
+    link->session = imap_session_new(stream, pool->login, pool->clock,
+                                     &session_events, link);
+    imap_session_start(link->session);
+}
+
+static void
+dial(ImapPool *pool)
+{
+    ImapLink *link = g_new0(ImapLink, 1);
+
+    link->pool = pool;
+    g_ptr_array_add(pool->links, link);
+    pool->dialer.dial(pool->dialer.dialer, pool->cancellable, on_dialed, link);
+}
+
+/* ---- the pool ---- */
+
+static void
+on_sweep_timer(gpointer data)
+{
+    ImapPool *pool = data;
+    gint64 old = clock_now(pool->clock) - LINK_LIFE;
+
+    pool->sweep_timer =
+        clock_after(pool->clock, SWEEP_INTERVAL, on_sweep_timer, pool);
+    for (guint i = pool->links->len; i-- > 1;) {
+        ImapLink *link = g_ptr_array_index(pool->links, i);
+        if (link->ready && imap_session_load(link->session) == 0 &&
+            imap_session_last_used(link->session) < old) {
+            link->ready = FALSE;
+            imap_session_logout(link->session);
+        }
+    }
+}
+
+ImapPool *
+imap_pool_new(const ImapLogin *login, ImapDialer dialer, Clock *clock,
+              guint limit, const ImapPoolEvents *events, gpointer data)
+{
+    ImapPool *pool = g_new0(ImapPool, 1);
+
+    pool->login = login;
+    pool->dialer = dialer;
+    pool->clock = clock;
+    pool->limit = pool->server_limit = limit;
+    pool->events = events;
+    pool->data = data;
+    pool->links = g_ptr_array_new_with_free_func(free_link);
+    pool->cancellable = g_cancellable_new();
+    pool->sweep_timer =
+        clock_after(clock, SWEEP_INTERVAL, on_sweep_timer, pool);
+    return pool;
+}
+
+void
+imap_pool_free(ImapPool *pool)
+{
+    pool->closing = TRUE;
+    g_cancellable_cancel(pool->cancellable);
+    while (pool->links->len > 0) {
+        ImapLink *link = g_ptr_array_index(pool->links, 0);
+        if (link->session != NULL)
+            imap_session_close(link->session, NULL);
+        else
+            g_ptr_array_remove_index(pool->links, 0);
+    }
+    clock_cancel(pool->clock, &pool->retry_timer);
+    clock_cancel(pool->clock, &pool->limit_timer);
+    clock_cancel(pool->clock, &pool->sweep_timer);
+    g_ptr_array_unref(pool->links);
+    g_object_unref(pool->cancellable);
+    g_free(pool);
+}
+
+gboolean
+imap_pool_logout(ImapPool *pool)
+{
+    pool->closing = TRUE;
+    for (guint i = pool->links->len; i-- > 0;) {
+        ImapLink *link = g_ptr_array_index(pool->links, i);
+        if (link->ready) {
+            link->ready = FALSE;
+            imap_session_logout(link->session);
+        }
+    }
+    return count_links(pool, FALSE) == 0;
+}
+
+static gboolean
+is_on(const ImapLink *link, const char *mailbox)
+{
+    return mailbox == NULL || g_strcmp0(link->mailbox, mailbox) == 0;
+}
+
+/* The least loaded link that has MAILBOX and room for one more command. */
+static ImapLink *
+find_sharable(ImapPool *pool, const char *mailbox, ImapLoan loan)
+{
+    guint depth =
+        loan == IMAP_LOAN_INTERACTIVE ? DEPTH_INTERACTIVE : DEPTH_AHEAD;
+    ImapLink *best = NULL;
+
+    for (guint i = 0; i < pool->links->len; i++) {
+        ImapLink *link = g_ptr_array_index(pool->links, i);
+        guint load;
+        if (!link->ready || link->bulk || !is_on(link, mailbox))
+            continue;
+        load = imap_session_load(link->session);
+        if (load < depth &&
+            (best == NULL || load < imap_session_load(best->session)))
+            best = link;
+    }
+    return best;
+}
+
+/* A link with nothing in flight: one without a mailbox, else the one whose
+ * mailbox was used longest ago. */
+static ImapLink *
+find_free(ImapPool *pool, gboolean without_mailbox)
+{
+    ImapLink *best = NULL;
+
+    for (guint i = 0; i < pool->links->len; i++) {
+        ImapLink *link = g_ptr_array_index(pool->links, i);
+        if (!link->ready || link->bulk ||
+            imap_session_load(link->session) > 0 ||
+            (without_mailbox && link->mailbox != NULL))
+            continue;
+        if (best == NULL || imap_session_last_used(link->session) <
+                                imap_session_last_used(best->session))
+            best = link;
+    }
+    return best;
+}
+
+static gboolean
+may_dial(const ImapPool *pool)
+{
+    guint n = count_links(pool, FALSE);
+    /* One at a time while the server cannot be reached. */
+    if (pool->closing || pool->retry_timer != 0)
+        return FALSE;
+    return n < MIN(pool->limit, pool->server_limit) &&
+           n - count_links(pool, TRUE) == 0;
+}
+
+ImapLink *
+imap_pool_lend(ImapPool *pool, const char *mailbox, ImapLoan loan)
+{
+    ImapLink *link = find_sharable(pool, mailbox, loan);
+    gboolean crowded = link != NULL && loan == IMAP_LOAN_INTERACTIVE &&
+                       imap_session_load(link->session) >= CROWDED;
+
+    if (link == NULL || crowded) {
+        ImapLink *spare = find_free(pool, TRUE);
+        if (spare == NULL && may_dial(pool))
+            dial(pool);
+        link = spare ? spare : link;
+    }
+    /* Rather wait for a new link than take a mailbox from its watcher. */
+    if (link == NULL && loan != IMAP_LOAN_AHEAD &&
+        count_links(pool, FALSE) == count_links(pool, TRUE))
+        link = find_free(pool, FALSE);
+    if (link == NULL)
+        pool->wanted = TRUE;
+    else if (!is_on(link, mailbox))
+        examine(link, mailbox);
+    return link;
+}
+
+void
+imap_link_set_bulk(ImapLink *link, gboolean bulk)
+{
+    link->bulk = bulk;
+}
+
+void
+imap_link_select_again(ImapLink *link)
+{
+    g_autofree char *mailbox = g_strdup(link->mailbox);
+    examine(link, mailbox);
+}
+
+gboolean
+imap_link_is_open(const ImapLink *link)
+{
+    return link->ready;
+}
+
+void
+imap_link_send(ImapLink *link, ImapCommand *command, ImapDone done,
+               gpointer data)
+{
+    link->pool->commands++;
+    imap_session_send(link->session, command, done, data);
+}
+
+const char *
+imap_link_mailbox(const ImapLink *link)
+{
+    return link->mailbox;
+}
+
+gboolean
+imap_link_is_selected(const ImapLink *link)
+{
+    return link->selected;
+}
+
+guint32
+imap_link_uidvalidity(const ImapLink *link)
+{
+    return link->uidvalidity;
+}
+
+guint32
+imap_link_exists(const ImapLink *link)
+{
+    return link->exists;
+}
+
+guint64
+imap_link_highestmodseq(const ImapLink *link)
+{
+    return link->highestmodseq;
+}
+
+guint
+imap_link_capabilities(const ImapLink *link)
+{
+    return imap_session_capabilities(link->session);
+}
+
+ImapLink *
+imap_pool_find(ImapPool *pool, ImapSession *session)
+{
+    for (guint i = 0; i < pool->links->len; i++) {
+        ImapLink *link = g_ptr_array_index(pool->links, i);
+        if (link->session == session)
+            return link;
+    }
+    return NULL;
+}
+
+ImapPoolCounts
+imap_pool_counts(const ImapPool *pool)
+{
+    ImapPoolCounts counts = {.octets_in = pool->octets_in,
+                             .octets_out = pool->octets_out,
+                             .commands = pool->commands};
+
+    for (guint i = 0; i < pool->links->len; i++) {
+        const ImapLink *link = g_ptr_array_index(pool->links, i);
+        const ImapStream *stream =
+            link->session ? imap_session_stream(link->session) : NULL;
+        if (stream != NULL) {
+            counts.octets_in += imap_stream_octets_in(stream);
+            counts.octets_out += imap_stream_octets_out(stream);
+        }
+        counts.open += link->ready;
+        counts.busy += link->ready && imap_session_load(link->session) > 0;
+    }
+    return counts;
+}
+
+void
+imap_pool_describe(const ImapPool *pool, GString *text)
+{
+    for (guint i = 0; i < pool->links->len; i++) {
+        const ImapLink *link = g_ptr_array_index(pool->links, i);
+        g_string_append_printf(text, "connection %u: ", i + 1);
+        if (!link->ready) {
+            g_string_append(text, "connecting\n");
+            continue;
+        }
+        g_string_append_printf(text, "%s, %u commands in flight%s\n",
+                               link->mailbox ? link->mailbox : "no mailbox",
+                               imap_session_load(link->session),
+                               imap_session_is_idling(link->session) ? ", idle"
+                                                                     : "");
+    }
+}

@@ -1,0 +1,908 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "imap/session.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "imap/frame.h"
+
+enum {
+    READ_SIZE = 64 << 10,
+    READS_AT_ONCE = 8,      /* then others have their turn */
+    PROGRESS_OCTETS = 4096, /* fewer, in half a response, are no sign of life */
+};
+#define IDLE_DELAY (300 * CLOCK_MILLISECOND)
+/* Under the shortest life that routers give a silent connection. */
+#define IDLE_RENEWAL (570 * CLOCK_SECOND)
+/* How often a server without IDLE is asked for news. */
+#define POLL_INTERVAL (60 * CLOCK_SECOND)
+#define LOGOUT_PATIENCE (2 * CLOCK_SECOND)
+
+typedef enum {
+    STATE_GREETING,
+    STATE_LOGIN,
+    STATE_READY,
+    STATE_CLOSED,
+} State;
+
+typedef enum {
+    IDLE_OFF,
+    IDLE_ASKED, /* "+" has not come */
+    IDLE_ON,
+    IDLE_ENDING, /* DONE is sent */
+} IdleState;
+
+typedef enum {
+    PIPELINED,
+    ALONE,     /* nothing may follow it before its answer */
+    SWITCHING, /* nor may octets that came with its OK be read as before */
+} Pipelining;
+
+typedef struct {
+    char tag[16];
+    ImapCommand *command;
+    guint sent; /* pieces */
+    Pipelining pipelining;
+    ImapDone done;
+    gpointer data;
+} Request;
+
+struct ImapSession {
+    grefcount references;
+    ImapStream *stream;
+    const ImapLogin *login;
+    Clock *clock;
+    const ImapSessionEvents *events;
+    gpointer data;
+
+    State state;
+    IdleState idle;
+    guint capabilities;
+    gboolean compress_wanted;
+
+    char tag_prefix[5];
+    guint last_tag;
+    GQueue waiting; /* of Request, not sent or not sent whole */
+    GQueue sent;    /* of Request */
+
+    GByteArray *input; /* from the first octet of an unfinished response */
+    ImapFramer framer;
+    gboolean input_behind; /* more has come than the response being handled */
+    GSource *more;         /* to go on reading after others had their turn */
+
+    gint64 last_used;
+    gint64 alive_at;    /* the last sign of life that counts */
+    gsize octets_since; /* octets received since then */
+    guint stall_timer;
+    guint idle_timer;
+};
+
+static void pump(ImapSession *session);
+static void start_login(ImapSession *session, ImapSlice greeting_capabilities);
+
+/* ---- trace ---- */
+
+static void
+trace(ImapSession *session, const char *who, const char *text, gsize length)
+{
+    g_autofree char *copy = NULL;
+    g_autofree char *line = NULL;
+    if (!session->login->trace)
+        return;
+    copy = g_strndup(text, MIN(length, 600));
+    line = g_strescape(g_strchomp(copy), NULL);
+    g_debug("%p %s %s%s", (void *)session, who, line,
+            length > 600 ? "..." : "");
+}
+
+/* ---- life and death ---- */
+
+static void
+free_request(Request *request)
+{
+    if (request->command != NULL)
+        imap_command_free(request->command);
+    g_free(request);
+}
+
+ImapSession *
+imap_session_ref(ImapSession *session)
+{
+    g_ref_count_inc(&session->references);
+    return session;
+}
+
+void
+imap_session_unref(ImapSession *session)
+{
+    if (!g_ref_count_dec(&session->references))
+        return;
+    g_assert(session->state == STATE_CLOSED);
+    g_byte_array_unref(session->input);
+    g_free(session);
+}
+
+static void
+fail_requests(ImapSession *session, GQueue *queue, const GError *error)
+{
+    Request *request;
+    while ((request = g_queue_pop_head(queue)) != NULL) {
+        if (request->done != NULL)
+            request->done(session, NULL, error, request->data);
+        free_request(request);
+    }
+}
+
+void
+imap_session_close(ImapSession *session, const GError *error)
+{
+    g_autoptr(GError) reason =
+        error ? g_error_copy(error)
+              : g_error_new(IMAPFS_ERROR, IMAPFS_ERROR_OFFLINE,
+                            "the connection was closed");
+    if (session->state == STATE_CLOSED)
+        return;
+    trace(session, "--", reason->message, strlen(reason->message));
+    session->state = STATE_CLOSED;
+    clock_cancel(session->clock, &session->stall_timer);
+    clock_cancel(session->clock, &session->idle_timer);
+    if (session->more != NULL) {
+        g_source_destroy(session->more);
+        g_clear_pointer(&session->more, g_source_unref);
+    }
+    imap_session_ref(session);
+    session->events->closed(session, reason, session->data);
+    g_clear_pointer(&session->stream, imap_stream_free);
+    fail_requests(session, &session->sent, reason);
+    fail_requests(session, &session->waiting, reason);
+    imap_session_unref(session);
+}
+
+static void close_with(ImapSession *session, ImapfsError code,
+                       const char *format, ...) G_GNUC_PRINTF(3, 4);
+
+static void
+close_with(ImapSession *session, ImapfsError code, const char *format, ...)
+{
+    g_autoptr(GError) error = NULL;
+    va_list arguments;
+    va_start(arguments, format);
+    error = g_error_new_valist(IMAPFS_ERROR, code, format, arguments);
+    va_end(arguments);
+    imap_session_close(session, error);
+}
+
+/* ---- patience ---- */
+
+static gboolean
+expects_answer(ImapSession *session)
+{
+    return session->state < STATE_READY ||
+           (session->idle != IDLE_ON && !g_queue_is_empty(&session->sent)) ||
+           !g_queue_is_empty(&session->waiting);
+}
+
+static void
+on_stall_timer(gpointer data)
+{
+    ImapSession *session = data;
+    gint64 left = session->alive_at + session->login->patience -
+                  clock_now(session->clock);
+
+    session->stall_timer = 0;
+    if (!expects_answer(session))
+        return;
+    if (left > 0)
+        session->stall_timer =
+            clock_after(session->clock, left, on_stall_timer, session);
+    else
+        close_with(session, IMAPFS_ERROR_OFFLINE, "%s does not answer",
+                   session->login->host);
+}
+
+static void
+sign_of_life(ImapSession *session)
+{
+    session->alive_at = clock_now(session->clock);
+    session->octets_since = 0;
+}
+
+static void
+expect_answer(ImapSession *session)
+{
+    if (session->stall_timer != 0)
+        return;
+    sign_of_life(session);
+    session->stall_timer = clock_after(session->clock, session->login->patience,
+                                       on_stall_timer, session);
+}
+
+/* ---- sending ---- */
+
+static void
+send_piece(ImapSession *session, Request *request)
+{
+    const GString *piece = imap_command_piece(request->command, request->sent);
+    g_autoptr(GString) text = g_string_sized_new(piece->len + 20);
+    const char *shown = imap_command_trace(request->command, request->sent);
+
+    if (request->sent == 0)
+        g_string_printf(text, "%s ", request->tag);
+    trace(session, request->sent == 0 ? request->tag : "C:", shown,
+          strlen(shown));
+    g_string_append_len(text, piece->str, (gssize)piece->len);
+    g_string_append(text, "\r\n");
+    imap_stream_write(session->stream, text->str, text->len);
+    explicit_bzero(text->str, text->len);
+    request->sent++;
+    expect_answer(session);
+}
+
+static gboolean
+is_whole(const Request *request)
+{
+    return request->sent == imap_command_n_pieces(request->command);
+}
+
+static void
+end_idle(ImapSession *session)
+{
+    if (session->idle == IDLE_ON) {
+        session->idle = IDLE_ENDING;
+        trace(session, "C:", "DONE", 4);
+        imap_stream_write(session->stream, "DONE\r\n", 6);
+        expect_answer(session);
+    }
+}
+
+/* Sends what may be sent now. */
+static void
+pump(ImapSession *session)
+{
+    Request *request;
+
+    while ((request = g_queue_peek_head(&session->waiting)) != NULL) {
+        Request *before = g_queue_peek_tail(&session->sent);
+        end_idle(session);
+        if (session->idle == IDLE_ASKED || request->sent > 0)
+            return; /* "+" has to come first */
+        if (before != NULL && before->pipelining != PIPELINED)
+            return;
+        if (request->pipelining != PIPELINED &&
+            !g_queue_is_empty(&session->sent))
+            return;
+        send_piece(session, request);
+        if (!is_whole(request))
+            return;
+        g_queue_push_tail(&session->sent, g_queue_pop_head(&session->waiting));
+    }
+}
+
+static void
+enqueue(ImapSession *session, ImapCommand *command, Pipelining pipelining,
+        ImapDone done, gpointer data)
+{
+    Request *request = g_new0(Request, 1);
+
+    g_snprintf(request->tag, sizeof request->tag, "%s%u", session->tag_prefix,
+               ++session->last_tag);
+    request->command = command;
+    request->pipelining = pipelining;
+    request->done = done;
+    request->data = data;
+    clock_cancel(session->clock, &session->idle_timer);
+    g_queue_push_tail(&session->waiting, request);
+    pump(session);
+}
+
+void
+imap_session_send(ImapSession *session, ImapCommand *command, ImapDone done,
+                  gpointer data)
+{
+    g_return_if_fail(session->state == STATE_READY);
+    enqueue(session, command, PIPELINED, done, data);
+}
+
+/* ---- nothing to do: compress, idle ---- */
+
+static void plan_idle(ImapSession *session);
+
+static void
+on_idle_done(ImapSession *session, const ImapResponse *answer,
+             const GError *error, gpointer data)
+{
+    (void)error;
+    (void)data;
+    session->idle = IDLE_OFF;
+    if (answer != NULL && answer->kind != IMAP_OK)
+        session->capabilities &= ~(guint)IMAP_CAP_IDLE;
+}
+
+static void
+on_compressed(ImapSession *session, const ImapResponse *answer,
+              const GError *error, gpointer data)
+{
+    g_autoptr(GError) failure = NULL;
+    (void)error;
+    (void)data;
+    if (answer == NULL || answer->kind != IMAP_OK)
+        return;
+    if (!imap_stream_start_deflate(session->stream, &failure))
+        imap_session_close(session, failure);
+}
+
+static void
+on_idle_timer(gpointer data)
+{
+    ImapSession *session = data;
+    session->idle_timer = 0;
+
+    if (session->compress_wanted) {
+        session->compress_wanted = FALSE;
+        if (session->capabilities & IMAP_CAP_COMPRESS) {
+            enqueue(session, imap_command_new("COMPRESS DEFLATE"), SWITCHING,
+                    on_compressed, NULL);
+            return;
+        }
+    }
+    if (session->idle == IDLE_ON) { /* time to renew it */
+        end_idle(session);
+    } else if (session->capabilities & IMAP_CAP_IDLE) {
+        enqueue(session, imap_command_new("IDLE"), PIPELINED, on_idle_done,
+                NULL);
+        session->idle = IDLE_ASKED;
+    } else {
+        enqueue(session, imap_command_new("NOOP"), PIPELINED, NULL, NULL);
+    }
+}
+
+static void
+plan_idle(ImapSession *session)
+{
+    gboolean busy = !g_queue_is_empty(&session->sent) ||
+                    !g_queue_is_empty(&session->waiting);
+    if (session->state != STATE_READY || busy || session->idle != IDLE_OFF)
+        return;
+    clock_cancel(session->clock, &session->idle_timer);
+    session->idle_timer = clock_after(
+        session->clock,
+        session->capabilities & IMAP_CAP_IDLE ? IDLE_DELAY : POLL_INTERVAL,
+        on_idle_timer, session);
+}
+
+void
+imap_session_compress(ImapSession *session)
+{
+    session->compress_wanted = TRUE;
+}
+
+/* ---- logging in ---- */
+
+static void
+refuse(ImapSession *session, const ImapResponse *answer, const char *what)
+{
+    g_autofree char *text = imapfs_printable(
+        answer->status.text.data, (gssize)answer->status.text.length);
+    ImapfsError code = IMAPFS_ERROR_DENIED;
+
+    switch (answer->status.code) {
+    case IMAP_CODE_UNAVAILABLE:
+    case IMAP_CODE_LIMIT:
+    case IMAP_CODE_INUSE:
+        code = IMAPFS_ERROR_BUSY;
+        break;
+    default:
+        if (answer->kind == IMAP_BAD)
+            code = IMAPFS_ERROR_PROTOCOL;
+        else if (answer->kind == IMAP_BYE)
+            code = IMAPFS_ERROR_OFFLINE;
+    }
+    close_with(session, code, "%s: %s", what, text);
+}
+
+static void
+become_ready(ImapSession *session)
+{
+    session->state = STATE_READY;
+    session->last_used = clock_now(session->clock);
+    session->events->ready(session, session->data);
+    if (session->state == STATE_READY)
+        plan_idle(session);
+}
+
+static void
+on_capability_after_login(ImapSession *session, const ImapResponse *answer,
+                          const GError *error, gpointer data)
+{
+    (void)error;
+    (void)data;
+    if (answer == NULL)
+        return;
+    if (answer->kind != IMAP_OK)
+        refuse(session, answer, "the server would not tell its capabilities");
+    else
+        become_ready(session);
+}
+
+static void
+on_authenticated(ImapSession *session, const ImapResponse *answer,
+                 const GError *error, gpointer data)
+{
+    g_autofree char *what = NULL;
+    (void)error;
+    (void)data;
+    if (answer == NULL)
+        return;
+    if (answer->kind != IMAP_OK) {
+        what = g_strdup_printf("login of %s refused by %s",
+                               session->login->user, session->login->host);
+        refuse(session, answer, what);
+        return;
+    }
+    /* What was said before the login counts no more (RFC 9051, 6.2.2). */
+    session->capabilities = 0;
+    if (answer->status.code == IMAP_CODE_CAPABILITY) {
+        session->capabilities =
+            imap_capabilities_parse(answer->status.argument);
+        become_ready(session);
+        return;
+    }
+    enqueue(session, imap_command_new("CAPABILITY"), PIPELINED,
+            on_capability_after_login, NULL);
+}
+
+/* initial-response = base64 of NUL user NUL password (RFC 4616) */
+static char *
+plain_response(const ImapLogin *login)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    char *encoded;
+
+    g_string_append_c(text, '\0');
+    g_string_append(text, login->user);
+    g_string_append_c(text, '\0');
+    g_string_append(text, login->password);
+    encoded = g_base64_encode((guchar *)text->str, text->len);
+    explicit_bzero(text->str, text->len);
+    return encoded;
+}
+
+static void
+authenticate(ImapSession *session)
+{
+    const ImapLogin *login = session->login;
+    ImapCommand *command;
+
+    if (session->capabilities & IMAP_CAP_AUTH_PLAIN) {
+        g_autofree char *response = plain_response(login);
+        if (session->capabilities & IMAP_CAP_SASL_IR) {
+            command = imap_command_new("AUTHENTICATE PLAIN ");
+            imap_command_add_secret_text(command, response);
+        } else {
+            command = imap_command_new("AUTHENTICATE PLAIN");
+            imap_command_add_continuation(command);
+            imap_command_add_secret_text(command, response);
+        }
+        explicit_bzero(response, strlen(response));
+    } else if (session->capabilities & IMAP_CAP_LOGINDISABLED) {
+        close_with(session, IMAPFS_ERROR_DENIED,
+                   "%s offers no way to log in that imapfs knows", login->host);
+        return;
+    } else {
+        command = imap_command_new("LOGIN ");
+        imap_command_add_string(command, login->user);
+        imap_command_add(command, " ");
+        imap_command_add_secret(command, login->password);
+    }
+    enqueue(session, command, ALONE, on_authenticated, NULL);
+}
+
+static void
+on_capability(ImapSession *session, const ImapResponse *answer,
+              const GError *error, gpointer data)
+{
+    (void)error;
+    (void)data;
+    if (answer == NULL)
+        return;
+    if (answer->kind != IMAP_OK)
+        refuse(session, answer, "the server would not tell its capabilities");
+    else
+        authenticate(session);
+}
+
+static void
+on_starttls(ImapSession *session, const ImapResponse *answer,
+            const GError *error, gpointer data)
+{
+    g_autoptr(GError) failure = NULL;
+    (void)error;
+    (void)data;
+    if (answer == NULL)
+        return;
+    if (answer->kind != IMAP_OK) {
+        close_with(session, IMAPFS_ERROR_PROTOCOL,
+                   "%s refuses STARTTLS, so no password was sent",
+                   session->login->host);
+        return;
+    }
+    if (!imap_stream_start_tls(session->stream, session->login->tls,
+                               session->login->host, &failure)) {
+        imap_session_close(session, failure);
+        return;
+    }
+    start_login(session, (ImapSlice){NULL, 0});
+}
+
+/* GREETING_CAPABILITIES is NIL when they are unknown or not to be trusted. */
+static void
+start_login(ImapSession *session, ImapSlice greeting_capabilities)
+{
+    session->state = STATE_LOGIN;
+    session->capabilities = 0;
+    if (session->login->security == IMAP_TLS_STARTTLS &&
+        !imap_stream_is_tls(session->stream)) {
+        enqueue(session, imap_command_new("STARTTLS"), SWITCHING, on_starttls,
+                NULL);
+    } else if (greeting_capabilities.data != NULL) {
+        session->capabilities = imap_capabilities_parse(greeting_capabilities);
+        authenticate(session);
+    } else {
+        enqueue(session, imap_command_new("CAPABILITY"), PIPELINED,
+                on_capability, NULL);
+    }
+}
+
+static void
+handle_greeting(ImapSession *session, const ImapResponse *greeting)
+{
+    ImapSlice capabilities = {NULL, 0};
+
+    if (greeting->status.code == IMAP_CODE_CAPABILITY)
+        capabilities = greeting->status.argument;
+    switch (greeting->tag.data == NULL ? greeting->kind : IMAP_OTHER) {
+    case IMAP_OK:
+        start_login(session, capabilities);
+        break;
+    case IMAP_PREAUTH:
+        /* Before TLS this is the trick to keep us in the clear. */
+        if (session->login->security == IMAP_TLS_STARTTLS) {
+            close_with(session, IMAPFS_ERROR_PROTOCOL,
+                       "%s wants to go on without TLS (PREAUTH)",
+                       session->login->host);
+            return;
+        }
+        session->state = STATE_LOGIN;
+        enqueue(session, imap_command_new("CAPABILITY"), PIPELINED,
+                on_capability_after_login, NULL);
+        break;
+    case IMAP_BYE:
+        refuse(session, greeting, session->login->host);
+        break;
+    default:
+        close_with(session, IMAPFS_ERROR_PROTOCOL, "%s is no IMAP server",
+                   session->login->host);
+    }
+}
+
+/* ---- receiving ---- */
+
+static void
+handle_continuation(ImapSession *session)
+{
+    Request *request = g_queue_peek_head(&session->waiting);
+
+    if (session->idle == IDLE_ASKED) {
+        session->idle = IDLE_ON;
+        clock_cancel(session->clock, &session->idle_timer);
+        session->idle_timer =
+            clock_after(session->clock, IDLE_RENEWAL, on_idle_timer, session);
+    } else if (request != NULL && request->sent > 0) {
+        send_piece(session, request);
+        if (is_whole(request))
+            g_queue_push_tail(&session->sent,
+                              g_queue_pop_head(&session->waiting));
+    } else {
+        close_with(session, IMAPFS_ERROR_PROTOCOL,
+                   "%s sent a continuation that nobody asked for",
+                   session->login->host);
+        return;
+    }
+    pump(session);
+}
+
+static Request *
+take_request(ImapSession *session, ImapSlice tag)
+{
+    Request *request;
+
+    for (GList *link = session->sent.head; link != NULL; link = link->next) {
+        request = link->data;
+        if (imap_slice_is(tag, request->tag)) {
+            g_queue_delete_link(&session->sent, link);
+            return request;
+        }
+    }
+    /* A literal may be refused instead of asked for. */
+    request = g_queue_peek_head(&session->waiting);
+    if (request != NULL && request->sent > 0 &&
+        imap_slice_is(tag, request->tag))
+        return g_queue_pop_head(&session->waiting);
+    return NULL;
+}
+
+static void
+handle_tagged(ImapSession *session, const ImapResponse *answer)
+{
+    Request *request = take_request(session, answer->tag);
+
+    if (request == NULL) {
+        close_with(session, IMAPFS_ERROR_PROTOCOL,
+                   "%s answered a command that was not sent",
+                   session->login->host);
+        return;
+    }
+    session->last_used = clock_now(session->clock);
+    /* Whatever follows in the clear or uncompressed was put in by a third. */
+    if (request->pipelining == SWITCHING && answer->kind == IMAP_OK &&
+        session->input_behind) {
+        free_request(request);
+        close_with(session, IMAPFS_ERROR_PROTOCOL,
+                   "%s sent data behind an answer that ends the plain text",
+                   session->login->host);
+        return;
+    }
+    if (request->done != NULL)
+        request->done(session, answer, NULL, request->data);
+    free_request(request);
+    if (session->state != STATE_CLOSED) {
+        pump(session);
+        plan_idle(session);
+    }
+}
+
+static void
+handle(ImapSession *session, const ImapResponse *response)
+{
+    if (session->state == STATE_GREETING) {
+        /* Some servers send an alert first. */
+        if (response->kind == IMAP_OK &&
+            response->status.code == IMAP_CODE_ALERT)
+            return;
+        handle_greeting(session, response);
+        return;
+    }
+    if (response->tag.data != NULL) {
+        handle_tagged(session, response);
+        return;
+    }
+    switch (response->kind) {
+    case IMAP_CONTINUE:
+        handle_continuation(session);
+        return;
+    case IMAP_BYE:
+        refuse(session, response, session->login->host);
+        return;
+    case IMAP_CAPABILITY:
+        session->capabilities = imap_capabilities_parse(response->capabilities);
+        return;
+    default:
+        break;
+    }
+    /* Nothing that was said before the login is believed. */
+    if (session->state == STATE_READY)
+        session->events->untagged(session, response, session->data);
+}
+
+/* Still-here lines do not prove that a command makes progress. */
+static gboolean
+is_progress(const ImapResponse *response)
+{
+    return response->tag.data != NULL || response->kind != IMAP_OK ||
+           response->status.code == IMAP_CODE_INPROGRESS;
+}
+
+/* Handles each whole response at the front of the input. */
+static void
+handle_input(ImapSession *session)
+{
+    GByteArray *input = session->input;
+    g_autoptr(GError) error = NULL;
+    gsize start = 0;
+    gsize size;
+
+    while (session->state != STATE_CLOSED) {
+        ImapResponse response;
+        char *data = (char *)input->data + start;
+
+        if (imap_frame(&session->framer, data, input->len - start, &size,
+                       &error) != IMAP_FRAME_WHOLE)
+            break;
+        trace(session, "S:", data, size);
+        imap_response_parse(data, size, &response);
+        if (is_progress(&response))
+            sign_of_life(session);
+        start += size;
+        session->input_behind = start < input->len;
+        handle(session, &response);
+    }
+    g_byte_array_remove_range(input, 0, (guint)start);
+    if (error != NULL)
+        imap_session_close(session, error);
+}
+
+static void read_stream(gpointer data);
+
+static gboolean
+on_more(gpointer data)
+{
+    ImapSession *session = data;
+    g_clear_pointer(&session->more, g_source_unref);
+    read_stream(session);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+read_later(ImapSession *session)
+{
+    if (session->more != NULL)
+        return;
+    session->more = g_idle_source_new();
+    g_source_set_priority(session->more, G_PRIORITY_DEFAULT);
+    g_source_set_callback(session->more, on_more, session, NULL);
+    g_source_attach(session->more, g_main_context_get_thread_default());
+}
+
+static void
+read_stream(gpointer data)
+{
+    ImapSession *session = imap_session_ref(data);
+    guint reads = 0;
+
+    for (; session->state != STATE_CLOSED; reads++) {
+        g_autoptr(GError) error = NULL;
+        guint before = session->input->len;
+        gssize n;
+
+        if (reads == READS_AT_ONCE) {
+            read_later(session);
+            break;
+        }
+        g_byte_array_set_size(session->input, before + READ_SIZE);
+        n = imap_stream_read(session->stream, session->input->data + before,
+                             READ_SIZE, &error);
+        g_byte_array_set_size(session->input, before + (guint)MAX(n, 0));
+        if (n < 0)
+            imap_session_close(session, error);
+        if (n <= 0)
+            break;
+        session->octets_since += (gsize)n;
+        if (session->octets_since >= PROGRESS_OCTETS)
+            sign_of_life(session);
+        handle_input(session);
+    }
+    if (session->state == STATE_READY && reads > 0)
+        session->events->settled(session, session->data);
+    imap_session_unref(session);
+}
+
+/* ---- the rest of the door ---- */
+
+ImapSession *
+imap_session_new(ImapStream *stream, const ImapLogin *login, Clock *clock,
+                 const ImapSessionEvents *events, gpointer data)
+{
+    ImapSession *session = g_new0(ImapSession, 1);
+
+    g_ref_count_init(&session->references);
+    session->stream = stream;
+    session->login = login;
+    session->clock = clock;
+    session->events = events;
+    session->data = data;
+    session->input = g_byte_array_new();
+    g_queue_init(&session->waiting);
+    g_queue_init(&session->sent);
+    /* Tags that a third party cannot know beforehand. */
+    for (guint i = 0; i + 1 < sizeof session->tag_prefix; i++)
+        session->tag_prefix[i] = (char)('A' + g_random_int_range(0, 26));
+    return session;
+}
+
+void
+imap_session_start(ImapSession *session)
+{
+    const ImapLogin *login = session->login;
+    g_autoptr(GError) error = NULL;
+
+    expect_answer(session);
+    imap_stream_watch(session->stream, read_stream, session);
+    if (login->security == IMAP_TLS_IMPLICIT &&
+        !imap_stream_start_tls(session->stream, login->tls, login->host,
+                               &error))
+        imap_session_close(session, error);
+}
+
+guint
+imap_session_load(const ImapSession *session)
+{
+    guint idle = session->idle != IDLE_OFF;
+    return g_queue_get_length((GQueue *)&session->sent) +
+           g_queue_get_length((GQueue *)&session->waiting) - idle;
+}
+
+guint
+imap_session_capabilities(const ImapSession *session)
+{
+    return session->capabilities;
+}
+
+gboolean
+imap_session_is_idling(const ImapSession *session)
+{
+    return session->idle != IDLE_OFF;
+}
+
+const ImapStream *
+imap_session_stream(const ImapSession *session)
+{
+    return session->stream;
+}
+
+gint64
+imap_session_last_used(const ImapSession *session)
+{
+    return session->last_used;
+}
+
+static void
+on_logout_timer(gpointer data)
+{
+    ImapSession *session = data;
+    session->idle_timer = 0;
+    imap_session_close(session, NULL);
+}
+
+void
+imap_session_logout(ImapSession *session)
+{
+    if (session->state == STATE_CLOSED)
+        return;
+    if (session->state != STATE_READY) {
+        imap_session_close(session, NULL);
+        return;
+    }
+    enqueue(session, imap_command_new("LOGOUT"), ALONE, NULL, NULL);
+    session->idle_timer =
+        clock_after(session->clock, LOGOUT_PATIENCE, on_logout_timer, session);
+}
+
+GError *
+imap_answer_error(const ImapResponse *answer)
+{
+    g_autofree char *text = imapfs_printable(
+        answer->status.text.data ? answer->status.text.data : "",
+        (gssize)answer->status.text.length);
+    ImapfsError code = IMAPFS_ERROR_FAILED;
+
+    switch (answer->status.code) {
+    case IMAP_CODE_NONEXISTENT:
+    case IMAP_CODE_EXPUNGEISSUED:
+        code = IMAPFS_ERROR_NOT_FOUND;
+        break;
+    case IMAP_CODE_NOPERM:
+    case IMAP_CODE_AUTHORIZATIONFAILED:
+    case IMAP_CODE_AUTHENTICATIONFAILED:
+    case IMAP_CODE_EXPIRED:
+        code = IMAPFS_ERROR_DENIED;
+        break;
+    case IMAP_CODE_UNAVAILABLE:
+    case IMAP_CODE_LIMIT:
+    case IMAP_CODE_INUSE:
+        code = IMAPFS_ERROR_BUSY;
+        break;
+    default:
+        break;
+    }
+    return g_error_new(IMAPFS_ERROR, code, "the server says: %s", text);
+}
