@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The model of one account: what is known of its mailboxes and messages, and
+ * the machinery that finds out more.
+ *
+ * Questions (mail_account_know_*, _read) answer at once or fault, see want.h.
+ * They never block and never touch the network themselves.  Whatever the
+ * server volunteers enters the model by the same door as what was asked for.
+ */
+#ifndef IMAPFS_MAIL_ACCOUNT_H
+#define IMAPFS_MAIL_ACCOUNT_H
+
+#include "imap/pool.h"
+#include "mail/mailbox.h"
+#include "mail/want.h"
+
+typedef struct MailAccount MailAccount;
+
+/* What changed; called from inside the model, so only take note. */
+typedef struct {
+    void (*mailbox_added)(const MailMailbox *mailbox, gpointer data);
+    /* Both are still there when they are told. */
+    void (*mailbox_removed)(const MailMailbox *mailbox, gpointer data);
+    void (*message_removed)(const MailMailbox *mailbox,
+                            const MailMessage *message, gpointer data);
+    /* Flags, modseq or size. */
+    void (*message_changed)(const MailMailbox *mailbox,
+                            const MailMessage *message, gpointer data);
+    /* Messages have come or gone. */
+    void (*mailbox_changed)(const MailMailbox *mailbox, gpointer data);
+} MailObserver;
+
+typedef struct {
+    const ImapLogin *login;
+    ImapDialer dialer;
+    Clock *clock;
+    guint connections;
+    gsize cache_limit; /* octets of messages kept in memory */
+} MailAccountSetup;
+
+MailAccount *mail_account_new(const MailAccountSetup *setup);
+void mail_account_free(MailAccount *account);
+void mail_account_observe(MailAccount *account, const MailObserver *observer,
+                          gpointer data);
+
+/* Why the server cannot be reached; NULL when it can, or nobody tried. */
+const GError *mail_account_failure(const MailAccount *account);
+/* Begins to log out; TRUE when that is done. */
+gboolean mail_account_logout(MailAccount *account);
+
+/* The tree of mailboxes is known. */
+gboolean mail_account_know_mailboxes(MailAccount *account, MailFault *fault);
+MailMailbox *mail_account_root(const MailAccount *account);
+MailMailbox *mail_account_mailbox(const MailAccount *account, guint16 id);
+
+/*
+ * Somebody looks into MAILBOX from its beginning: what is known of it is
+ * fresh, or as fresh as can be had.  While a first listing arrives this
+ * answers TRUE as soon as mail_account_know_beyond() can answer something.
+ */
+gboolean mail_account_visit(MailAccount *account, MailMailbox *mailbox,
+                            MailFault *fault);
+/* A message with a UID above UID is known, or it is known that none is. */
+gboolean mail_account_know_beyond(MailAccount *account, MailMailbox *mailbox,
+                                  guint32 uid, MailFault *fault);
+/* Fails with NOT_FOUND when there is no such message. */
+gboolean mail_account_know_message(MailAccount *account, MailMailbox *mailbox,
+                                   guint32 uid, MailMessage **ret,
+                                   MailFault *fault);
+/* MailMessage.size may be shown to a reader, see account essay on sizes. */
+gboolean mail_account_know_size(MailAccount *account, MailMailbox *mailbox,
+                                guint32 uid, MailFault *fault);
+/*
+ * Puts up to SIZE octets of BODY[], from OFFSET on, into BUFFER.  *RET_SIZE is
+ * less only at the end of the message.
+ */
+gboolean mail_account_read(MailAccount *account, MailMailbox *mailbox,
+                           guint32 uid, guint64 offset, void *buffer,
+                           gsize size, gsize *ret_size, MailFault *fault);
+
+/* The URL of a message (RFC 5092); the caller owns it. */
+char *mail_account_url(const MailAccount *account, const MailMailbox *mailbox,
+                       guint32 uid);
+/* Lines of text for people: connections, traffic, wants, sizes. */
+void mail_account_describe(MailAccount *account, GString *text);
+
+#endif
