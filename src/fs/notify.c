@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#define FUSE_USE_VERSION 312
+#include "fs/notify.h"
+
+#include <fuse_lowlevel.h>
+#include <string.h>
+
+#include "fs/node.h"
+
+struct FsNotifier {
+    struct fuse_session *session;
+    MailAccount *account;
+    GAsyncQueue *queue; /* of Notice */
+    GThread *thread;
+};
+
+typedef struct {
+    enum { NOTICE_NAME, NOTICE_INODE, NOTICE_END } kind;
+    guint64 ino; /* of the directory, for a name */
+    char *name;
+} Notice;
+
+static gpointer
+run(gpointer data)
+{
+    FsNotifier *notifier = data;
+
+    for (gboolean end = FALSE; !end;) {
+        g_autofree Notice *notice = g_async_queue_pop(notifier->queue);
+        switch (notice->kind) {
+        case NOTICE_NAME:
+            fuse_lowlevel_notify_inval_entry(notifier->session, notice->ino,
+                                             notice->name,
+                                             strlen(notice->name));
+            break;
+        case NOTICE_INODE:
+            fuse_lowlevel_notify_inval_inode(notifier->session, notice->ino, 0,
+                                             0);
+            break;
+        case NOTICE_END:
+            end = TRUE;
+            break;
+        }
+        g_free(notice->name);
+    }
+    return NULL;
+}
+
+/* Takes NAME. */
+static void
+push(FsNotifier *notifier, int kind, guint64 ino, char *name)
+{
+    Notice *notice = g_new(Notice, 1);
+    *notice = (Notice){kind, ino, name};
+    g_async_queue_push(notifier->queue, notice);
+}
+
+static guint64
+ino_of(const MailMailbox *mailbox)
+{
+    if (mailbox->parent == NULL)
+        return fs_node_ino((FsNode){.kind = FS_ROOT});
+    return fs_node_ino((FsNode){.kind = FS_MAILBOX, .mailbox = mailbox->id});
+}
+
+static void
+on_mailbox_added(const MailMailbox *mailbox, gpointer data)
+{
+    push(data, NOTICE_INODE, ino_of(mailbox->parent), NULL);
+}
+
+static void
+on_mailbox_removed(const MailMailbox *mailbox, gpointer data)
+{
+    push(data, NOTICE_NAME, ino_of(mailbox->parent), fs_names_mailbox(mailbox));
+    push(data, NOTICE_INODE, ino_of(mailbox->parent), NULL);
+}
+
+static void
+on_message_removed(const MailMailbox *mailbox, const MailMessage *message,
+                   gpointer data)
+{
+    static const FsNaming namings[] = {FS_NAMES_FULL, FS_NAMES_UID};
+
+    for (guint i = 0; i < G_N_ELEMENTS(namings); i++) {
+        char name[FS_NAME_MAX + 1];
+        fs_names_message(message, namings[i], name);
+        push(data, NOTICE_NAME, ino_of(mailbox), g_strdup(name));
+    }
+}
+
+static void
+on_message_changed(const MailMailbox *mailbox, const MailMessage *message,
+                   gpointer data)
+{
+    FsNotifier *notifier = data;
+    FsNode node = {
+        .kind = FS_MESSAGE, .mailbox = mailbox->id, .uid = message->uid};
+    /* Of attributes only, this never blocks; and a corrected size has to be
+     * there before the reply to OPEN. */
+    fuse_lowlevel_notify_inval_inode(notifier->session, fs_node_ino(node), -1,
+                                     0);
+}
+
+static void
+on_mailbox_changed(const MailMailbox *mailbox, gpointer data)
+{
+    push(data, NOTICE_INODE, ino_of(mailbox), NULL);
+}
+
+static const MailObserver observer = {
+    .mailbox_added = on_mailbox_added,
+    .mailbox_removed = on_mailbox_removed,
+    .message_removed = on_message_removed,
+    .message_changed = on_message_changed,
+    .mailbox_changed = on_mailbox_changed,
+};
+
+FsNotifier *
+fs_notifier_new(struct fuse_session *session, MailAccount *account)
+{
+    FsNotifier *notifier = g_new0(FsNotifier, 1);
+
+    notifier->session = session;
+    notifier->account = account;
+    notifier->queue = g_async_queue_new();
+    notifier->thread = g_thread_new("notifier", run, notifier);
+    mail_account_observe(account, &observer, notifier);
+    return notifier;
+}
+
+void
+fs_notifier_free(FsNotifier *notifier)
+{
+    mail_account_observe(notifier->account, NULL, NULL);
+    push(notifier, NOTICE_END, 0, NULL);
+    g_thread_join(notifier->thread);
+    g_async_queue_unref(notifier->queue);
+    g_free(notifier);
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Tells the kernel what has changed, so that it may cache everything else for
+ * as long as it likes.
+ *
+ * A notification about a name can block behind an operation in the same
+ * directory, so a thread of its own sends them.  It gets values through a
+ * queue and touches nothing else.
+ */
+#ifndef IMAPFS_FS_NOTIFY_H
+#define IMAPFS_FS_NOTIFY_H
+
+#include "fs/names.h"
+#include "mail/account.h"
+
+struct fuse_session;
+typedef struct FsNotifier FsNotifier;
+
+/* Observes ACCOUNT.  SESSION outlives the notifier. */
+FsNotifier *fs_notifier_new(struct fuse_session *session, MailAccount *account);
+/* SESSION must be unmounted: a thread that is blocked ends with that. */
+void fs_notifier_free(FsNotifier *notifier);
+
+#endif

@@ -1,0 +1,586 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "fs/tree.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+
+#define CONTROL_NAME ".imapfs"
+#define STATUS_NAME "status"
+
+/*
+ * Positions in a directory: "." and "..", mailboxes by id, messages by UID.
+ */
+enum { AT_DOT = 0, AT_DOTDOT = 1, AT_MAILBOXES = 2 };
+#define AT_MESSAGES (G_GINT64_CONSTANT(1) << 32)
+
+struct FsTree {
+    MailAccount *account;
+    Clock *clock;
+    FsNaming naming;
+    FsStatusFunc status;
+    gpointer status_data;
+    uid_t uid;
+    gid_t gid;
+    gint64 started; /* seconds since 1970 */
+};
+
+FsTree *
+fs_tree_new(MailAccount *account, Clock *clock, FsNaming naming,
+            FsStatusFunc status, gpointer status_data)
+{
+    FsTree *tree = g_new0(FsTree, 1);
+    tree->account = account;
+    tree->clock = clock;
+    tree->naming = naming;
+    tree->status = status;
+    tree->status_data = status_data;
+    tree->uid = getuid();
+    tree->gid = getgid();
+    tree->started = clock_wall(clock);
+    return tree;
+}
+
+void
+fs_tree_free(FsTree *tree)
+{
+    g_free(tree);
+}
+
+static gboolean
+not_found(MailFault *fault)
+{
+    return mail_fault_error(fault, IMAPFS_ERROR_NOT_FOUND, "no such file");
+}
+
+/* ---- attributes ---- */
+
+static void
+fill(const FsTree *tree, FsNode node, mode_t mode, FsAttributes *ret)
+{
+    memset(ret, 0, sizeof *ret);
+    ret->stat.st_ino = fs_node_ino(node);
+    ret->stat.st_mode = mode;
+    ret->stat.st_nlink = 1;
+    ret->stat.st_uid = tree->uid;
+    ret->stat.st_gid = tree->gid;
+    ret->stat.st_blksize = 4096;
+}
+
+static void
+fill_directory(const FsTree *tree, const MailMailbox *mailbox,
+               FsAttributes *ret)
+{
+    FsNode node = {.kind = mailbox->parent ? FS_MAILBOX : FS_ROOT,
+                   .mailbox = mailbox->id};
+    gint64 when = mailbox->newest > 0 ? mailbox->newest : tree->started;
+
+    fill(tree, node, S_IFDIR | 0700, ret);
+    ret->stat.st_mtime = ret->stat.st_ctime = ret->stat.st_atime = when;
+}
+
+static void
+fill_message(const FsTree *tree, const MailMailbox *mailbox,
+             const MailMessage *message, FsAttributes *ret)
+{
+    FsNode node = {
+        .kind = FS_MESSAGE, .mailbox = mailbox->id, .uid = message->uid};
+
+    fill(tree, node, S_IFREG | 0600, ret);
+    ret->generation = mailbox->uidvalidity;
+    ret->stat.st_size = (off_t)MIN(message->size, (guint64)G_MAXINT64);
+    ret->stat.st_blocks = (blkcnt_t)(message->size / 512 + 1);
+    ret->stat.st_mtime = ret->stat.st_atime = (time_t)message->internaldate;
+    ret->stat.st_ctime = (time_t)message->changed;
+}
+
+static void
+fill_control(const FsTree *tree, FsKind kind, FsAttributes *ret)
+{
+    fill(tree, (FsNode){.kind = kind},
+         kind == FS_CONTROL ? S_IFDIR | 0500 : S_IFREG | 0400, ret);
+    ret->stat.st_mtime = ret->stat.st_ctime = ret->stat.st_atime =
+        kind == FS_CONTROL ? tree->started : clock_wall(tree->clock);
+}
+
+/* ---- from numbers to objects ---- */
+
+static MailMailbox *
+find_mailbox(FsTree *tree, FsNode node, MailFault *fault)
+{
+    MailMailbox *mailbox = NULL;
+
+    if (node.kind == FS_ROOT)
+        return mail_account_root(tree->account);
+    if (node.kind == FS_MAILBOX || node.kind == FS_MESSAGE)
+        mailbox = node.mailbox
+                      ? mail_account_mailbox(tree->account, node.mailbox)
+                      : NULL;
+    if (mailbox == NULL)
+        not_found(fault);
+    return mailbox;
+}
+
+static gboolean
+find_message(FsTree *tree, FsNode node, MailMailbox **ret_mailbox,
+             MailMessage **ret, MailFault *fault)
+{
+    *ret_mailbox = find_mailbox(tree, node, fault);
+    return *ret_mailbox != NULL &&
+           mail_account_know_message(tree->account, *ret_mailbox, node.uid, ret,
+                                     fault);
+}
+
+guint64
+fs_tree_parent(FsTree *tree, guint64 ino)
+{
+    FsNode node = fs_node_of(ino);
+    MailMailbox *mailbox = NULL;
+
+    if (node.kind == FS_MESSAGE)
+        return fs_node_ino(
+            (FsNode){.kind = FS_MAILBOX, .mailbox = node.mailbox});
+    if (node.kind == FS_STATUS)
+        return fs_node_ino((FsNode){.kind = FS_CONTROL});
+    if (node.kind == FS_MAILBOX)
+        mailbox = mail_account_mailbox(tree->account, node.mailbox);
+    if (mailbox == NULL || mailbox->parent == NULL ||
+        mailbox->parent->parent == NULL)
+        return fs_node_ino((FsNode){.kind = FS_ROOT});
+    return fs_node_ino(
+        (FsNode){.kind = FS_MAILBOX, .mailbox = mailbox->parent->id});
+}
+
+gboolean
+fs_tree_getattr(FsTree *tree, guint64 ino, FsAttributes *ret, MailFault *fault)
+{
+    FsNode node = fs_node_of(ino);
+    MailMailbox *mailbox;
+    MailMessage *message;
+
+    switch (node.kind) {
+    case FS_ROOT:
+    case FS_MAILBOX:
+        mailbox = find_mailbox(tree, node, fault);
+        if (mailbox != NULL)
+            fill_directory(tree, mailbox, ret);
+        return mailbox != NULL;
+    case FS_MESSAGE:
+        if (!find_message(tree, node, &mailbox, &message, fault))
+            return FALSE;
+        fill_message(tree, mailbox, message, ret);
+        return TRUE;
+    case FS_CONTROL:
+    case FS_STATUS:
+        fill_control(tree, node.kind, ret);
+        return TRUE;
+    }
+    return not_found(fault);
+}
+
+/* ---- names ---- */
+
+static gboolean
+lookup_message(FsTree *tree, MailMailbox *mailbox, const char *name,
+               FsAttributes *ret, MailFault *fault)
+{
+    guint32 uid = fs_names_uid(name);
+    char its[FS_NAME_MAX + 1];
+    MailMessage *message;
+
+    if (uid == 0 || !mailbox->selectable)
+        return not_found(fault);
+    if (!mail_account_know_message(tree->account, mailbox, uid, &message,
+                                   fault))
+        return FALSE;
+    fs_names_message(message, FS_NAMES_UID, its);
+    if (strcmp(name, its) != 0) {
+        fs_names_message(message, FS_NAMES_FULL, its);
+        if (strcmp(name, its) != 0)
+            return not_found(fault);
+    }
+    fill_message(tree, mailbox, message, ret);
+    return TRUE;
+}
+
+gboolean
+fs_tree_lookup(FsTree *tree, guint64 parent, const char *name,
+               FsAttributes *ret, MailFault *fault)
+{
+    FsNode node = fs_node_of(parent);
+    MailMailbox *mailbox;
+    MailMailbox *child;
+
+    if (strcmp(name, ".") == 0)
+        return fs_tree_getattr(tree, parent, ret, fault);
+    if (strcmp(name, "..") == 0)
+        return fs_tree_getattr(tree, fs_tree_parent(tree, parent), ret, fault);
+    if (node.kind == FS_CONTROL) {
+        if (strcmp(name, STATUS_NAME) != 0)
+            return not_found(fault);
+        fill_control(tree, FS_STATUS, ret);
+        return TRUE;
+    }
+    mailbox = find_mailbox(tree, node, fault);
+    if (mailbox == NULL)
+        return FALSE;
+    if (node.kind == FS_MESSAGE)
+        return mail_fault_error(fault, IMAPFS_ERROR_NOT_DIRECTORY,
+                                "a message is not a directory");
+    if (node.kind == FS_ROOT && strcmp(name, CONTROL_NAME) == 0) {
+        fill_control(tree, FS_CONTROL, ret);
+        return TRUE;
+    }
+    /* No mailbox has such a name, and no message. */
+    if (name[0] == '.')
+        return not_found(fault);
+    child = fs_names_find_mailbox(mailbox, name);
+    if (child != NULL) {
+        fill_directory(tree, child, ret);
+        return TRUE;
+    }
+    return lookup_message(tree, mailbox, name, ret, fault);
+}
+
+/* ---- directories ---- */
+
+gboolean
+fs_tree_opendir(FsTree *tree, guint64 ino, MailFault *fault)
+{
+    FsNode node = fs_node_of(ino);
+    MailMailbox *mailbox;
+
+    if (node.kind == FS_CONTROL)
+        return TRUE;
+    mailbox = find_mailbox(tree, node, fault);
+    if (mailbox == NULL)
+        return FALSE;
+    if (node.kind == FS_MESSAGE)
+        return mail_fault_error(fault, IMAPFS_ERROR_NOT_DIRECTORY,
+                                "a message is not a directory");
+    return mail_account_know_mailboxes(tree->account, fault) &&
+           mail_account_visit(tree->account, mailbox, fault);
+}
+
+typedef struct {
+    FsTree *tree;
+    FsEntryFunc emit;
+    gpointer data;
+    gint64 offset;
+    guint emitted;
+} Reader;
+
+static gboolean
+emit(Reader *reader, const char *name, const FsAttributes *attributes,
+     gint64 next)
+{
+    if (!reader->emit(name, attributes, next, reader->data))
+        return FALSE;
+    reader->offset = next;
+    reader->emitted++;
+    return TRUE;
+}
+
+static gboolean
+emit_dots(Reader *reader, guint64 ino)
+{
+    MailFault ignored = {NULL, NULL};
+    FsAttributes attributes;
+
+    while (reader->offset < AT_MAILBOXES) {
+        gboolean is_dot = reader->offset == AT_DOT;
+        if (!fs_tree_getattr(reader->tree,
+                             is_dot ? ino : fs_tree_parent(reader->tree, ino),
+                             &attributes, &ignored)) {
+            g_clear_error(&ignored.error);
+            memset(&attributes, 0, sizeof attributes);
+            attributes.stat.st_mode = S_IFDIR;
+        }
+        if (!emit(reader, is_dot ? "." : "..", &attributes, reader->offset + 1))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean
+emit_mailboxes(Reader *reader, MailMailbox *parent)
+{
+    const GPtrArray *children = mail_mailbox_children(parent);
+    FsAttributes attributes;
+
+    for (guint i = 0; i < children->len; i++) {
+        const MailMailbox *child = g_ptr_array_index(children, i);
+        g_autofree char *name = NULL;
+        if (child->id + AT_MAILBOXES < reader->offset)
+            continue;
+        name = fs_names_mailbox(child);
+        fill_directory(reader->tree, child, &attributes);
+        if (!emit(reader, name, &attributes, child->id + AT_MAILBOXES + 1))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean
+emit_messages(Reader *reader, MailMailbox *mailbox)
+{
+    gint64 uid = MAX(reader->offset - AT_MESSAGES, 0);
+    guint count = mail_mailbox_count(mailbox);
+    char name[FS_NAME_MAX + 1];
+    FsAttributes attributes;
+
+    for (guint i = mail_mailbox_seek(mailbox, (guint32)uid); i < count; i++) {
+        const MailMessage *message = mail_mailbox_at(mailbox, i);
+        fs_names_message(message, reader->tree->naming, name);
+        fill_message(reader->tree, mailbox, message, &attributes);
+        if (!emit(reader, name, &attributes, AT_MESSAGES + message->uid + 1))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+gboolean
+fs_tree_readdir(FsTree *tree, guint64 ino, gint64 offset, FsEntryFunc func,
+                gpointer data, MailFault *fault)
+{
+    Reader reader = {tree, func, data, MAX(offset, 0), 0};
+    FsNode node = fs_node_of(ino);
+    MailMailbox *mailbox = NULL;
+    gint64 last;
+
+    if (node.kind != FS_CONTROL) {
+        mailbox = find_mailbox(tree, node, fault);
+        if (mailbox == NULL)
+            return FALSE;
+    }
+    if (!emit_dots(&reader, ino))
+        return TRUE;
+    if (node.kind == FS_CONTROL) {
+        FsAttributes attributes;
+        fill_control(tree, FS_STATUS, &attributes);
+        if (reader.offset <= AT_MAILBOXES)
+            emit(&reader, STATUS_NAME, &attributes, AT_MAILBOXES + 1);
+        return TRUE;
+    }
+    if (!emit_mailboxes(&reader, mailbox) || !emit_messages(&reader, mailbox))
+        return TRUE;
+    /* At the end of what is known: is there more to come? */
+    last = MAX(reader.offset - AT_MESSAGES - 1, 0);
+    return reader.emitted > 0 || last >= G_MAXUINT32 ||
+           mail_account_know_beyond(tree->account, mailbox, (guint32)last,
+                                    fault);
+}
+
+/* ---- files ---- */
+
+gboolean
+fs_tree_open(FsTree *tree, guint64 ino, MailFault *fault)
+{
+    FsNode node = fs_node_of(ino);
+    MailMailbox *mailbox;
+
+    if (node.kind == FS_STATUS)
+        return TRUE;
+    if (node.kind != FS_MESSAGE)
+        return mail_fault_error(fault, IMAPFS_ERROR_IS_DIRECTORY,
+                                "it is a directory");
+    mailbox = find_mailbox(tree, node, fault);
+    return mailbox != NULL &&
+           mail_account_know_size(tree->account, mailbox, node.uid, fault);
+}
+
+gboolean
+fs_tree_read(FsTree *tree, guint64 ino, guint64 offset, void *buffer,
+             gsize size, gsize *ret_size, MailFault *fault)
+{
+    FsNode node = fs_node_of(ino);
+    MailMailbox *mailbox;
+
+    if (node.kind != FS_MESSAGE)
+        return mail_fault_error(fault, IMAPFS_ERROR_IS_DIRECTORY,
+                                "it is a directory");
+    mailbox = find_mailbox(tree, node, fault);
+    return mailbox != NULL &&
+           mail_account_read(tree->account, mailbox, node.uid, offset, buffer,
+                             size, ret_size, fault);
+}
+
+char *
+fs_tree_text(FsTree *tree, guint64 ino)
+{
+    if (fs_node_of(ino).kind != FS_STATUS)
+        return NULL;
+    return tree->status(tree->status_data);
+}
+
+/* ---- extended attributes ---- */
+
+typedef char *(*XattrFunc)(const FsTree *tree, const MailMailbox *mailbox,
+                           const MailMessage *message);
+
+static char *
+xattr_flags(const FsTree *tree, const MailMailbox *mailbox,
+            const MailMessage *message)
+{
+    (void)tree;
+    return mail_mailbox_flags_text(mailbox, message->flags);
+}
+
+#define FLAG_XATTR(function, flag)                                        \
+    static char *function(const FsTree *tree, const MailMailbox *mailbox, \
+                          const MailMessage *message)                     \
+    {                                                                     \
+        (void)tree;                                                       \
+        (void)mailbox;                                                    \
+        return g_strdup(message->flags & (flag) ? "1" : "0");             \
+    }
+
+FLAG_XATTR(xattr_seen, MAIL_FLAG_SEEN)
+FLAG_XATTR(xattr_flagged, MAIL_FLAG_FLAGGED)
+FLAG_XATTR(xattr_answered, MAIL_FLAG_ANSWERED)
+FLAG_XATTR(xattr_draft, MAIL_FLAG_DRAFT)
+
+static char *
+xattr_uid(const FsTree *tree, const MailMailbox *mailbox,
+          const MailMessage *message)
+{
+    (void)tree;
+    (void)mailbox;
+    return g_strdup_printf("%u", message->uid);
+}
+
+static char *
+xattr_uidvalidity(const FsTree *tree, const MailMailbox *mailbox,
+                  const MailMessage *message)
+{
+    (void)tree;
+    (void)message;
+    return g_strdup_printf("%u", mailbox->uidvalidity);
+}
+
+static char *
+xattr_modseq(const FsTree *tree, const MailMailbox *mailbox,
+             const MailMessage *message)
+{
+    (void)tree;
+    (void)mailbox;
+    if (message->modseq == 0)
+        return NULL;
+    return g_strdup_printf("%" G_GUINT64_FORMAT, message->modseq);
+}
+
+static char *
+xattr_internaldate(const FsTree *tree, const MailMailbox *mailbox,
+                   const MailMessage *message)
+{
+    g_autoptr(GDateTime) when =
+        g_date_time_new_from_unix_utc(message->internaldate);
+    (void)tree;
+    (void)mailbox;
+    return when ? g_date_time_format_iso8601(when) : NULL;
+}
+
+#define FIELD_XATTR(function, field)                                      \
+    static char *function(const FsTree *tree, const MailMailbox *mailbox, \
+                          const MailMessage *message)                     \
+    {                                                                     \
+        const char *value = mail_message_field(message, field);           \
+        (void)tree;                                                       \
+        (void)mailbox;                                                    \
+        return *value != '\0' ? g_strdup(value) : NULL;                   \
+    }
+
+FIELD_XATTR(xattr_from, MAIL_FIELD_FROM)
+FIELD_XATTR(xattr_to, MAIL_FIELD_TO)
+FIELD_XATTR(xattr_subject, MAIL_FIELD_SUBJECT)
+FIELD_XATTR(xattr_message_id, MAIL_FIELD_MESSAGE_ID)
+FIELD_XATTR(xattr_emailid, MAIL_FIELD_EMAILID)
+FIELD_XATTR(xattr_threadid, MAIL_FIELD_THREADID)
+
+static char *
+xattr_url(const FsTree *tree, const MailMailbox *mailbox,
+          const MailMessage *message)
+{
+    return mail_account_url(tree->account, mailbox, message->uid);
+}
+
+static char *
+xattr_mime_type(const FsTree *tree, const MailMailbox *mailbox,
+                const MailMessage *message)
+{
+    (void)tree;
+    (void)mailbox;
+    (void)message;
+    return g_strdup("message/rfc822");
+}
+
+/* Those of a message. */
+static const struct {
+    const char *name;
+    XattrFunc value; /* NULL when this message has none */
+} xattr_table[] = {
+    {"user.imap.flags", xattr_flags},
+    {"user.imap.seen", xattr_seen},
+    {"user.imap.flagged", xattr_flagged},
+    {"user.imap.answered", xattr_answered},
+    {"user.imap.draft", xattr_draft},
+    {"user.imap.uid", xattr_uid},
+    {"user.imap.uidvalidity", xattr_uidvalidity},
+    {"user.imap.modseq", xattr_modseq},
+    {"user.imap.internaldate", xattr_internaldate},
+    {"user.imap.from", xattr_from},
+    {"user.imap.to", xattr_to},
+    {"user.imap.subject", xattr_subject},
+    {"user.imap.message-id", xattr_message_id},
+    {"user.imap.url", xattr_url},
+    {"user.imap.emailid", xattr_emailid},
+    {"user.imap.threadid", xattr_threadid},
+    {"user.mime_type", xattr_mime_type},
+};
+
+gboolean
+fs_tree_getxattr(FsTree *tree, guint64 ino, const char *name, char **ret_value,
+                 MailFault *fault)
+{
+    FsNode node = fs_node_of(ino);
+    MailMailbox *mailbox;
+    MailMessage *message;
+
+    *ret_value = NULL;
+    /* ls asks for others with each file: no need to look for it. */
+    if (node.kind == FS_MESSAGE && g_str_has_prefix(name, "user.")) {
+        if (!find_message(tree, node, &mailbox, &message, fault))
+            return FALSE;
+        for (guint i = 0; i < G_N_ELEMENTS(xattr_table); i++) {
+            if (strcmp(name, xattr_table[i].name) == 0)
+                *ret_value = xattr_table[i].value(tree, mailbox, message);
+        }
+    }
+    return *ret_value != NULL ||
+           mail_fault_error(fault, IMAPFS_ERROR_NO_ATTRIBUTE,
+                            "no such attribute");
+}
+
+gboolean
+fs_tree_listxattr(FsTree *tree, guint64 ino, GString **ret_names,
+                  MailFault *fault)
+{
+    FsNode node = fs_node_of(ino);
+    MailMailbox *mailbox;
+    MailMessage *message;
+
+    *ret_names = NULL;
+    if (node.kind == FS_MESSAGE &&
+        !find_message(tree, node, &mailbox, &message, fault))
+        return FALSE;
+    *ret_names = g_string_new(NULL);
+    for (guint i = 0; node.kind == FS_MESSAGE && i < G_N_ELEMENTS(xattr_table);
+         i++) {
+        g_autofree char *value = xattr_table[i].value(tree, mailbox, message);
+        if (value != NULL)
+            g_string_append_len(*ret_names, xattr_table[i].name,
+                                (gssize)strlen(xattr_table[i].name) + 1);
+    }
+    return TRUE;
+}

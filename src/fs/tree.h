@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The file system as questions about inode numbers and names, answered from
+ * the model or faulting (mail/want.h).  Knows nothing of the kernel: ops.c is
+ * the one client, tests are the other.
+ */
+#ifndef IMAPFS_FS_TREE_H
+#define IMAPFS_FS_TREE_H
+
+#include <sys/stat.h>
+
+#include "fs/names.h"
+#include "fs/node.h"
+#include "mail/account.h"
+
+typedef struct FsTree FsTree;
+
+typedef struct {
+    struct stat stat;
+    guint64 generation; /* UIDVALIDITY */
+} FsAttributes;
+
+/* Text of .imapfs/status; the caller owns it. */
+typedef char *(*FsStatusFunc)(gpointer data);
+
+FsTree *fs_tree_new(MailAccount *account, Clock *clock, FsNaming naming,
+                    FsStatusFunc status, gpointer status_data);
+void fs_tree_free(FsTree *tree);
+
+/* INO's parent, for "..". */
+guint64 fs_tree_parent(FsTree *tree, guint64 ino);
+gboolean fs_tree_lookup(FsTree *tree, guint64 parent, const char *name,
+                        FsAttributes *ret, MailFault *fault);
+gboolean fs_tree_getattr(FsTree *tree, guint64 ino, FsAttributes *ret,
+                         MailFault *fault);
+/* Somebody begins to read a directory. */
+gboolean fs_tree_opendir(FsTree *tree, guint64 ino, MailFault *fault);
+
+/*
+ * Takes one entry; NEXT is the offset of what follows it.  Returns FALSE when
+ * it had no room for it.
+ */
+typedef gboolean (*FsEntryFunc)(const char *name,
+                                const FsAttributes *attributes, gint64 next,
+                                gpointer data);
+/*
+ * Emits the entries from OFFSET on.  Offsets name positions in an order that
+ * does not change, so a listing may go on while mail comes and goes.  Emits at
+ * least one entry if there is one and it has room, else faults or ends.
+ */
+gboolean fs_tree_readdir(FsTree *tree, guint64 ino, gint64 offset,
+                         FsEntryFunc emit, gpointer data, MailFault *fault);
+
+/* The size that is shown is one that will hold. */
+gboolean fs_tree_open(FsTree *tree, guint64 ino, MailFault *fault);
+gboolean fs_tree_read(FsTree *tree, guint64 ino, guint64 offset, void *buffer,
+                      gsize size, gsize *ret_size, MailFault *fault);
+/* NULL unless INO is a file that is made when it is opened. */
+char *fs_tree_text(FsTree *tree, guint64 ino);
+
+/* The caller owns what is returned. */
+gboolean fs_tree_getxattr(FsTree *tree, guint64 ino, const char *name,
+                          char **ret_value, MailFault *fault);
+/* Names, each with its NUL. */
+gboolean fs_tree_listxattr(FsTree *tree, guint64 ino, GString **ret_names,
+                           MailFault *fault);
+
+#endif
