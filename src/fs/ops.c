@@ -358,16 +358,16 @@ op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 static gboolean
 ask_open(FsCall *call, MailFault *fault)
 {
-    char *text;
+    FsFile *file;
 
-    if (!fs_tree_open(call->ops->tree, call->ino, fault))
+    if (!fs_tree_open(call->ops->tree, call->ino, &file, fault))
         return FALSE;
-    text = fs_tree_text(call->ops->tree, call->ino);
-    call->file.fh = (guint64)(guintptr)text;
-    call->file.direct_io = text != NULL; /* nobody knows its size beforehand */
-    call->file.keep_cache = text == NULL;
+    call->file.fh = (guint64)(guintptr)file;
+    call->file.direct_io = fs_file_is_made(file);
+    call->file.keep_cache = !fs_file_is_made(file);
     call->file.noflush = 1;
-    fuse_reply_open(call->req, &call->file);
+    if (fuse_reply_open(call->req, &call->file) != 0)
+        fs_file_free(file); /* whoever asked has gone: no RELEASE follows */
     return TRUE;
 }
 
@@ -389,33 +389,20 @@ static void
 op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
 {
     (void)ino;
-    g_free((char *)(guintptr)file->fh);
+    fs_file_free((FsFile *)(guintptr)file->fh);
     fuse_reply_err(req, 0);
 }
 
 static gboolean
 ask_read(FsCall *call, MailFault *fault)
 {
-    const char *text = (const char *)(guintptr)call->file.fh;
-    g_autofree char *data = NULL;
+    const FsFile *file = (const FsFile *)(guintptr)call->file.fh;
+    g_autofree char *data = g_malloc(call->size);
     gsize size;
 
-    if (text != NULL) {
-        gsize length = strlen(text);
-        gsize offset = MIN((gsize)call->offset, length);
-        fuse_reply_buf(call->req, text + offset,
-                       MIN(call->size, length - offset));
-        return TRUE;
-    }
-    data = g_malloc(call->size);
-    if (!fs_tree_read(call->ops->tree, call->ino, (guint64)call->offset, data,
-                      call->size, &size, fault)) {
-        /* The file is open, so its name was there: it is what it was no more.
-         */
-        if (g_error_matches(fault->error, IMAPFS_ERROR, IMAPFS_ERROR_NOT_FOUND))
-            fault->error->code = IMAPFS_ERROR_STALE;
+    if (!fs_tree_read(call->ops->tree, file, (guint64)call->offset, data,
+                      call->size, &size, fault))
         return FALSE;
-    }
     fuse_reply_buf(call->req, data, size);
     return TRUE;
 }

@@ -259,6 +259,8 @@ fs_tree_opendir(FsTree *tree, guint64 ino, MailFault *fault)
     if (node.kind == FS_MESSAGE)
         return mail_fault_error(fault, IMAPFS_ERROR_NOT_DIRECTORY,
                                 "a message is not a directory");
+    if (!mailbox->selectable)
+        mail_account_visit_root(tree->account);
     return mail_account_know_mailboxes(tree->account, fault) &&
            mail_account_visit(tree->account, mailbox, fault);
 }
@@ -374,44 +376,84 @@ fs_tree_readdir(FsTree *tree, guint64 ino, gint64 offset, FsEntryFunc func,
 
 /* ---- files ---- */
 
+struct FsFile {
+    FsNode node;
+    guint32 uidvalidity;
+    char *text; /* of a file that is made when it is opened */
+};
+
 gboolean
-fs_tree_open(FsTree *tree, guint64 ino, MailFault *fault)
+fs_tree_open(FsTree *tree, guint64 ino, FsFile **ret, MailFault *fault)
 {
     FsNode node = fs_node_of(ino);
-    MailMailbox *mailbox;
+    MailMailbox *mailbox = NULL;
+    FsFile *file;
 
-    if (node.kind == FS_STATUS)
-        return TRUE;
-    if (node.kind != FS_MESSAGE)
+    if (node.kind != FS_MESSAGE && node.kind != FS_STATUS)
         return mail_fault_error(fault, IMAPFS_ERROR_IS_DIRECTORY,
                                 "it is a directory");
-    mailbox = find_mailbox(tree, node, fault);
-    return mailbox != NULL &&
-           mail_account_know_size(tree->account, mailbox, node.uid, fault);
+    if (node.kind == FS_MESSAGE) {
+        mailbox = find_mailbox(tree, node, fault);
+        if (mailbox == NULL || !mail_account_know_size(tree->account, mailbox,
+                                                       node.uid, fault))
+            return FALSE;
+    }
+    file = g_new0(FsFile, 1);
+    file->node = node;
+    if (mailbox != NULL)
+        file->uidvalidity = mailbox->uidvalidity;
+    else
+        file->text = tree->status(tree->status_data);
+    *ret = file;
+    return TRUE;
+}
+
+void
+fs_file_free(FsFile *file)
+{
+    g_free(file->text);
+    g_free(file);
 }
 
 gboolean
-fs_tree_read(FsTree *tree, guint64 ino, guint64 offset, void *buffer,
+fs_file_is_made(const FsFile *file)
+{
+    return file->text != NULL;
+}
+
+static gsize
+read_text(const char *text, guint64 offset, void *buffer, gsize size)
+{
+    gsize length = strlen(text);
+    if (offset >= length)
+        return 0;
+    size = MIN(size, length - (gsize)offset);
+    memcpy(buffer, text + offset, size);
+    return size;
+}
+
+gboolean
+fs_tree_read(FsTree *tree, const FsFile *file, guint64 offset, void *buffer,
              gsize size, gsize *ret_size, MailFault *fault)
 {
-    FsNode node = fs_node_of(ino);
     MailMailbox *mailbox;
 
-    if (node.kind != FS_MESSAGE)
-        return mail_fault_error(fault, IMAPFS_ERROR_IS_DIRECTORY,
-                                "it is a directory");
-    mailbox = find_mailbox(tree, node, fault);
-    return mailbox != NULL &&
-           mail_account_read(tree->account, mailbox, node.uid, offset, buffer,
-                             size, ret_size, fault);
-}
-
-char *
-fs_tree_text(FsTree *tree, guint64 ino)
-{
-    if (fs_node_of(ino).kind != FS_STATUS)
-        return NULL;
-    return tree->status(tree->status_data);
+    if (file->text != NULL) {
+        *ret_size = read_text(file->text, offset, buffer, size);
+        return TRUE;
+    }
+    mailbox = find_mailbox(tree, file->node, fault);
+    if (mailbox != NULL && mailbox->uidvalidity == file->uidvalidity &&
+        mail_account_read(tree->account, mailbox, file->node.uid, offset,
+                          buffer, size, ret_size, fault))
+        return TRUE;
+    /* Its name was there when it was opened: it is what it was no more. */
+    if (fault->want == NULL && (fault->error == NULL ||
+                                fault->error->code == IMAPFS_ERROR_NOT_FOUND)) {
+        g_clear_error(&fault->error);
+        mail_fault_error(fault, IMAPFS_ERROR_STALE, "the message is gone");
+    }
+    return FALSE;
 }
 
 /* ---- extended attributes ---- */

@@ -51,12 +51,18 @@ typedef gboolean (*FsEntryFunc)(const char *name,
 gboolean fs_tree_readdir(FsTree *tree, guint64 ino, gint64 offset,
                          FsEntryFunc emit, gpointer data, MailFault *fault);
 
-/* The size that is shown is one that will hold. */
-gboolean fs_tree_open(FsTree *tree, guint64 ino, MailFault *fault);
-gboolean fs_tree_read(FsTree *tree, guint64 ino, guint64 offset, void *buffer,
-                      gsize size, gsize *ret_size, MailFault *fault);
-/* NULL unless INO is a file that is made when it is opened. */
-char *fs_tree_text(FsTree *tree, guint64 ino);
+/* A file that is open.  It goes on being the message it was when it was opened:
+ * reads fail with STALE once its mailbox has been replaced. */
+typedef struct FsFile FsFile;
+
+/* From now on the size that is shown is one that will hold. */
+gboolean fs_tree_open(FsTree *tree, guint64 ino, FsFile **ret, MailFault *fault);
+void fs_file_free(FsFile *file);
+/* TRUE when its text is made when it is opened: nobody knows its size before. */
+gboolean fs_file_is_made(const FsFile *file);
+gboolean fs_tree_read(FsTree *tree, const FsFile *file, guint64 offset,
+                      void *buffer, gsize size, gsize *ret_size,
+                      MailFault *fault);
 
 /* The caller owns what is returned. */
 gboolean fs_tree_getxattr(FsTree *tree, guint64 ino, const char *name,

@@ -9,7 +9,7 @@
 
 enum { TRIES_MAX = 2 };
 #define POLL_INTERVAL (60 * CLOCK_SECOND)
-/* A look at a directory asks for new mailboxes, but not more often. */
+/* A look at the list of mailboxes asks for new ones, but not more often. */
 #define MAILBOXES_LIFE (2 * CLOCK_SECOND)
 /* Mailboxes nobody looked at for so long are left alone. */
 #define IN_USE (600 * CLOCK_SECOND)
@@ -426,15 +426,18 @@ mail_account_logout(MailAccount *account)
 gboolean
 mail_account_know_mailboxes(MailAccount *account, MailFault *fault)
 {
-    gint64 age = clock_now(account->clock) - account->mailboxes_at;
-
-    if (account->mailboxes_known) {
-        if (age > MAILBOXES_LIFE && account->failure == NULL)
-            mail_account_refresh_mailboxes(account);
+    if (account->mailboxes_known)
         return TRUE;
-    }
     mail_account_refresh_mailboxes(account);
     return mail_fault_want(fault, account->mailboxes_want);
+}
+
+void
+mail_account_visit_root(MailAccount *account)
+{
+    gint64 age = clock_now(account->clock) - account->mailboxes_at;
+    if (age > MAILBOXES_LIFE && account->failure == NULL)
+        mail_account_refresh_mailboxes(account);
 }
 
 MailMailbox *

@@ -50,6 +50,8 @@ gboolean mail_account_logout(MailAccount *account);
 
 /* The tree of mailboxes is known. */
 gboolean mail_account_know_mailboxes(MailAccount *account, MailFault *fault);
+/* Somebody looks at the list of mailboxes: see, meanwhile, if it is current. */
+void mail_account_visit_root(MailAccount *account);
 MailMailbox *mail_account_root(const MailAccount *account);
 MailMailbox *mail_account_mailbox(const MailAccount *account, guint16 id);
 

@@ -555,8 +555,9 @@ note_walk(MailAccount *account, MailMailbox *mailbox, guint32 uid)
     last = mail_mailbox_seek(mailbox, walk->uid);
     if (walk->mailbox != mailbox->id || here <= last ||
         here > last + WALK_GAP) {
-        walk->run = 0;
-        walk->ahead = 0;
+        /* Who begins with the first one is taken to want the next, too. */
+        walk->run = here == 0;
+        walk->ahead = uid;
     } else {
         walk->run++;
     }
