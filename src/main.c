@@ -6,6 +6,7 @@
 #include <gio/gio.h>
 #include <glib-unix.h>
 #include <gmime/gmime.h>
+#include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -164,18 +165,14 @@ keep_to_ourselves(void)
 
 /* ---- a mount that was left behind ---- */
 
-/* Is there a file system of ours at PATH, whose daemon is gone? */
+/* Is a file system of ours mounted at PATH? */
 static gboolean
-is_left_behind(const char *path)
+is_mounted(const char *path)
 {
     g_autofree char *text = NULL;
     g_auto(GStrv) lines = NULL;
-    g_autofree char *escaped = g_strdup(path);
     g_autoptr(GString) place = g_string_new(path);
-    struct stat st;
 
-    if (stat(path, &st) == 0 || errno != ENOTCONN)
-        return FALSE;
     g_string_replace(place, "\\", "\\134", 0);
     g_string_replace(place, " ", "\\040", 0);
     g_string_replace(place, "\t", "\\011", 0);
@@ -190,6 +187,14 @@ is_left_behind(const char *path)
             return TRUE;
     }
     return FALSE;
+}
+
+/* Its daemon is gone. */
+static gboolean
+is_left_behind(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) != 0 && errno == ENOTCONN && is_mounted(path);
 }
 
 static void
@@ -219,6 +224,11 @@ check_mountpoint(const char *path, GError **error)
     if (!S_ISDIR(st.st_mode)) {
         g_set_error(error, IMAPFS_ERROR, IMAPFS_ERROR_USAGE,
                     "%s is not a directory", path);
+        return FALSE;
+    }
+    if (is_mounted(path)) {
+        g_set_error(error, IMAPFS_ERROR, IMAPFS_ERROR_USAGE,
+                    "%s is mounted already; fusermount3 -u ends that", path);
         return FALSE;
     }
     return TRUE;
@@ -426,6 +436,7 @@ main(int argc, char **argv)
     Program program = {.options = options};
     int report = -1;
 
+    setlocale(LC_ALL, "");
     if (options == NULL)
         return complain(error);
     if (options->version) {
@@ -439,7 +450,14 @@ main(int argc, char **argv)
     program.login.password = password_find(options, &error);
     if (program.login.password == NULL)
         return complain(error);
-    if (!options->foreground)
+    if (options->fake)
+        return EX_OK;
+    if (!options->foreground) {
         report = go_to_background();
+        if (report < 0) {
+            fprintf(stderr, "imapfs: cannot fork: %s\n", g_strerror(errno));
+            return EX_OSERR;
+        }
+    }
     return run(&program, report);
 }

@@ -103,9 +103,16 @@ static gboolean
 is_for_others(const char *name)
 {
     static const char *const words[] = {
-        "_netdev", "_rnetdev", "auto",   "comment", "defaults", "dev",   "exec",
-        "group",   "noauto",   "nofail", "nouser",  "nousers",  "owner", "ro",
-        "rw",      "suid",     "user",   "users",   NULL,
+        "_netdev",     "_rnetdev",   "async",
+        "atime",       "auto",       "comment",
+        "defaults",    "dev",        "diratime",
+        "exec",        "group",      "lazytime",
+        "noauto",      "nodiratime", "nofail",
+        "nolazytime",  "norelatime", "nostrictatime",
+        "nouser",      "nousers",    "owner",
+        "relatime",    "ro",         "rw",
+        "strictatime", "suid",       "sync",
+        "user",        "users",      NULL,
     };
     return g_str_has_prefix(name, "x-") || g_strv_contains(words, name);
 }
@@ -128,10 +135,15 @@ take_option(Parser *parser, const char *name, const char *value, GError **error)
 
     if (strcmp(name, "username") == 0)
         return take_string(&options->user, name, value, error);
-    if (strcmp(name, "password_command") == 0)
+    /* The one that was given last counts. */
+    if (strcmp(name, "password_command") == 0) {
+        g_clear_pointer(&options->password_file, g_free);
         return take_string(&options->password_command, name, value, error);
-    if (strcmp(name, "password_file") == 0)
+    }
+    if (strcmp(name, "password_file") == 0) {
+        g_clear_pointer(&options->password_command, g_free);
         return take_string(&options->password_file, name, value, error);
+    }
     if (strcmp(name, "tls_ca") == 0)
         return take_string(&options->tls_ca, name, value, error);
     if (strcmp(name, "tls") == 0)
@@ -144,6 +156,9 @@ take_option(Parser *parser, const char *name, const char *value, GError **error)
     if (strcmp(name, "timeout") == 0)
         return take_number(&options->timeout, TIMEOUT_MAX, name, value, error);
     if (is_for_mount(name)) {
+        /* In a file a word alone is no line: there it is NAME=true. */
+        if (value != NULL && strcmp(value, "true") != 0)
+            return usage(error, "option %s takes no value", name);
         g_string_append_printf(parser->mount, ",%s", name);
         return TRUE;
     }
@@ -182,7 +197,10 @@ take_host(Options *options, const char *text, GError **error)
 {
     const char *end = *text == '[' ? strchr(text, ']') : NULL;
     const char *colon = strchr(end ? end : text, ':');
-    guint64 port = options->security == IMAP_TLS_IMPLICIT ? 993 : 143;
+    guint64 port = 0; /* the usual one */
+
+    if (*text == '[' && end == NULL)
+        return usage(error, "the [ in the source has no ]");
 
     if (colon != NULL &&
         !g_ascii_string_to_unsigned(colon + 1, 10, 1, 65535, &port, NULL))
@@ -322,6 +340,8 @@ take_arguments(Parser *parser, int argc, char **argv, char **lists,
     if (options->security == IMAP_TLS_NONE && !is_loopback(options->host))
         return usage(error, "tls=none is for loopback only: a password would "
                             "travel in the clear");
+    if (options->port == 0)
+        options->port = options->security == IMAP_TLS_IMPLICIT ? 993 : 143;
     if (options->user == NULL)
         options->user = g_strdup(g_get_user_name());
     name = g_strdup_printf("%s@%s", options->user, options->host);
@@ -338,7 +358,8 @@ static const char help_options[] =
     "  username=NAME              log in as NAME\n"
     "  password_command=COMMAND   run COMMAND; its first line is the password\n"
     "  password_file=FILE         the first line of FILE is the password\n"
-    "  tls=implicit|starttls|none none is for loopback only\n"
+    "  tls=implicit|starttls|none\n"
+    "                             none is for loopback only\n"
     "  tls_ca=FILE                trust the certificates in FILE only\n"
     "  connections=N              at most N connections (4)\n"
     "  timeout=SECONDS            how long an operation may take (30)\n"
@@ -400,6 +421,9 @@ options_parse(int *argc, char ***argv, GError **error)
     if (!options->version &&
         !take_arguments(&parser, *argc, *argv, lists, error))
         return NULL;
+    /* To a helper of mount(8), -f says to do all but mount. */
+    options->fake =
+        g_str_has_prefix(g_get_prgname(), "mount.") && options->foreground;
     options->foreground |= options->debug;
     return g_steal_pointer(&options);
 }

@@ -12,6 +12,7 @@
 typedef struct {
     gboolean foreground;
     gboolean debug;
+    gboolean fake;    /* check everything, mount nothing */
     gboolean version; /* only say which; nothing below is set */
     char *mountpoint;
     char *host;

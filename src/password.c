@@ -78,44 +78,50 @@ from_file(const char *path, GError **error)
     return text ? first_line(text) : NULL;
 }
 
-/* machine HOST [login USER] password PASSWORD, or default ... */
+/* Lines, comments and macros of a netrc make words: TEXT is cut in place. */
+static char *
+next_word(char **text)
+{
+    char *word = *text + strspn(*text, " \t\r\n");
+    char *end = word + strcspn(word, " \t\r\n");
+
+    if (*word == '#') {
+        *text = word + strcspn(word, "\n");
+        return next_word(text);
+    }
+    *text = *end == '\0' ? end : end + 1;
+    *end = '\0';
+    return *word == '\0' ? NULL : word;
+}
+
+/* machine HOST, or default; login USER; password PASSWORD; in any order. */
 static char *
 from_netrc(const Options *options, GError **error)
 {
     g_autofree char *path = g_build_filename(g_get_home_dir(), ".netrc", NULL);
-    g_autofree char *text = NULL;
-    g_auto(GStrv) words = NULL;
-    gboolean host_fits = FALSE;
-    gboolean user_fits = FALSE;
+    g_autofree char *text = read_private(path, FALSE, error);
+    char *rest = text;
+    const char *password = NULL;
+    gboolean fits = FALSE;
 
-    if (!g_file_test(path, G_FILE_TEST_EXISTS))
-        return NULL;
-    text = read_private(path, FALSE, error);
-    if (text == NULL)
-        return NULL;
-    words = g_strsplit_set(text, " \t\r\n", -1);
-    for (char **word = words, *key = NULL; *word != NULL; word++) {
-        if (**word == '\0')
-            continue;
-        if (key == NULL) {
-            key = *word;
-            if (strcmp(key, "default") == 0) {
-                host_fits = user_fits = TRUE;
-                key = NULL;
-            }
-            continue;
+    for (char *word; text != NULL && (word = next_word(&rest)) != NULL;) {
+        gboolean is_default = strcmp(word, "default") == 0;
+        char *value = is_default ? NULL : next_word(&rest);
+        if (is_default || strcmp(word, "machine") == 0) {
+            if (fits && password != NULL)
+                break; /* the entry before this one */
+            fits = is_default ||
+                   g_ascii_strcasecmp(value ? value : "", options->host) == 0;
+            password = NULL;
+        } else if (strcmp(word, "login") == 0) {
+            fits = fits && g_strcmp0(value, options->user) == 0;
+        } else if (strcmp(word, "password") == 0) {
+            password = value;
+        } else if (strcmp(word, "macdef") == 0) {
+            rest = strstr(rest, "\n\n") ? strstr(rest, "\n\n") : "";
         }
-        if (strcmp(key, "machine") == 0) {
-            host_fits = g_ascii_strcasecmp(*word, options->host) == 0;
-            user_fits = TRUE;
-        } else if (strcmp(key, "login") == 0) {
-            user_fits = strcmp(*word, options->user) == 0;
-        } else if (strcmp(key, "password") == 0 && host_fits && user_fits) {
-            return g_strdup(*word);
-        }
-        key = NULL;
     }
-    return NULL;
+    return fits ? g_strdup(password) : NULL;
 }
 
 static char *
@@ -135,23 +141,23 @@ from_terminal(const Options *options, GError **error)
                     options->user, options->host);
     }
     silent = before;
-    silent.c_lflag &= ~(tcflag_t)ECHO;
+    /* Ctrl-C comes as an octet, so that the terminal is always restored. */
+    silent.c_lflag &= ~(tcflag_t)(ECHO | ISIG);
     dprintf(tty, "Password of %s at %s: ", options->user, options->host);
     tcsetattr(tty, TCSAFLUSH, &silent);
     n = read(tty, line, sizeof line - 1);
     tcsetattr(tty, TCSAFLUSH, &before);
     dprintf(tty, "\n");
     close(tty);
-    if (n <= 0)
+    if (n <= 0 || memchr(line, silent.c_cc[VINTR], (size_t)n) != NULL)
         return fail(error, "no password was given");
     line[n] = '\0';
     return first_line(line);
 }
 
-char *
-password_find(const Options *options, GError **error)
+static char *
+find(const Options *options, const char *environment, GError **error)
 {
-    const char *environment = g_getenv("IMAPFS_PASSWORD");
     g_autoptr(GError) failure = NULL;
     char *password;
 
@@ -166,10 +172,23 @@ password_find(const Options *options, GError **error)
     }
     if (password != NULL)
         return password;
-    if (environment != NULL) {
-        password = g_strdup(environment);
-        g_unsetenv("IMAPFS_PASSWORD"); /* no child inherits it */
-        return password;
-    }
+    if (environment != NULL)
+        return g_strdup(environment);
     return from_terminal(options, error);
+}
+
+char *
+password_find(const Options *options, GError **error)
+{
+    g_autofree char *environment = g_strdup(g_getenv("IMAPFS_PASSWORD"));
+    char *password;
+
+    g_unsetenv("IMAPFS_PASSWORD"); /* no child inherits it */
+    password = find(options, environment, error);
+    if (environment != NULL)
+        explicit_bzero(environment, strlen(environment));
+    if (password == NULL || *password != '\0')
+        return password;
+    g_free(password);
+    return fail(error, "the password is empty");
 }

@@ -394,8 +394,8 @@ fs_tree_open(FsTree *tree, guint64 ino, FsFile **ret, MailFault *fault)
                                 "it is a directory");
     if (node.kind == FS_MESSAGE) {
         mailbox = find_mailbox(tree, node, fault);
-        if (mailbox == NULL || !mail_account_know_size(tree->account, mailbox,
-                                                       node.uid, fault))
+        if (mailbox == NULL ||
+            !mail_account_know_size(tree->account, mailbox, node.uid, fault))
             return FALSE;
     }
     file = g_new0(FsFile, 1);

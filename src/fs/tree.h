@@ -56,9 +56,11 @@ gboolean fs_tree_readdir(FsTree *tree, guint64 ino, gint64 offset,
 typedef struct FsFile FsFile;
 
 /* From now on the size that is shown is one that will hold. */
-gboolean fs_tree_open(FsTree *tree, guint64 ino, FsFile **ret, MailFault *fault);
+gboolean fs_tree_open(FsTree *tree, guint64 ino, FsFile **ret,
+                      MailFault *fault);
 void fs_file_free(FsFile *file);
-/* TRUE when its text is made when it is opened: nobody knows its size before. */
+/* TRUE when its text is made when it is opened: nobody knows its size before.
+ */
 gboolean fs_file_is_made(const FsFile *file);
 gboolean fs_tree_read(FsTree *tree, const FsFile *file, guint64 offset,
                       void *buffer, gsize size, gsize *ret_size,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "imap/utf7.h"
 
 enum {
     DEPTH_INTERACTIVE = 12, /* commands in flight on one link */
@@ -102,7 +103,7 @@ on_examined(ImapSession *session, const ImapResponse *answer,
     if (answer == NULL)
         return;
     if (answer->kind != IMAP_OK) {
-        refusal = imap_answer_error(answer);
+        refusal = imap_response_error(answer, IMAPFS_ERROR_FAILED);
         leave_mailbox(link, refusal);
         return;
     }
@@ -558,13 +559,19 @@ imap_pool_describe(const ImapPool *pool, GString *text)
 {
     for (guint i = 0; i < pool->links->len; i++) {
         const ImapLink *link = g_ptr_array_index(pool->links, i);
+        g_autofree char *name = NULL;
+        g_autofree char *shown = NULL;
         g_string_append_printf(text, "connection %u: ", i + 1);
         if (!link->ready) {
             g_string_append(text, "connecting\n");
             continue;
         }
-        g_string_append_printf(text, "%s, %u commands in flight%s\n",
-                               link->mailbox ? link->mailbox : "no mailbox",
+        name = link->mailbox ? imap_utf7_decode(link->mailbox) : NULL;
+        shown = imapfs_printable(name            ? name
+                                 : link->mailbox ? link->mailbox
+                                                 : "no mailbox",
+                                 -1);
+        g_string_append_printf(text, "%s, %u commands in flight%s\n", shown,
                                imap_session_load(link->session),
                                imap_session_is_idling(link->session) ? ", idle"
                                                                      : "");

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/error.h"
 #include "imap/limits.h"
 
 G_STATIC_ASSERT(IMAP_BODIES_MAX ==
@@ -471,4 +472,34 @@ imap_next_namespace(ImapSlice *slice, ImapSlice *ret_prefix,
         found = imap_skip_value(&at) || imap_take_space(&at);
     *slice = (ImapSlice){at.at, (gsize)(at.end - at.at)};
     return found;
+}
+
+GError *
+imap_response_error(const ImapResponse *response, int otherwise)
+{
+    const ImapStatusText *status = &response->status;
+    g_autofree char *text =
+        imapfs_printable(status->text.data ? status->text.data : "",
+                         (gssize)status->text.length);
+
+    switch (status->code) {
+    case IMAP_CODE_NONEXISTENT:
+    case IMAP_CODE_EXPUNGEISSUED:
+        otherwise = IMAPFS_ERROR_NOT_FOUND;
+        break;
+    case IMAP_CODE_NOPERM:
+    case IMAP_CODE_AUTHORIZATIONFAILED:
+    case IMAP_CODE_AUTHENTICATIONFAILED:
+    case IMAP_CODE_EXPIRED:
+        otherwise = IMAPFS_ERROR_DENIED;
+        break;
+    case IMAP_CODE_UNAVAILABLE:
+    case IMAP_CODE_LIMIT:
+    case IMAP_CODE_INUSE:
+        otherwise = IMAPFS_ERROR_BUSY;
+        break;
+    default:
+        break;
+    }
+    return g_error_new(IMAPFS_ERROR, otherwise, "the server says: %s", text);
 }

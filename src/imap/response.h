@@ -133,6 +133,10 @@ typedef struct {
  */
 void imap_response_parse(char *frame, gsize length, ImapResponse *ret);
 
+/* What a NO, BAD or BYE means, in the server's words; OTHERWISE is the code
+ * where the server gives none that is known.  The caller owns it. */
+GError *imap_response_error(const ImapResponse *response, int otherwise);
+
 /* The next flag, namespace or the like of SLICE; FALSE at its end. */
 gboolean imap_next_word(ImapSlice *slice, ImapSlice *ret);
 

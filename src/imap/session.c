@@ -300,6 +300,7 @@ imap_session_send(ImapSession *session, ImapCommand *command, ImapDone done,
                   gpointer data)
 {
     g_return_if_fail(session->state == STATE_READY);
+    session->last_used = clock_now(session->clock);
     enqueue(session, command, PIPELINED, done, data);
 }
 
@@ -378,26 +379,16 @@ imap_session_compress(ImapSession *session)
 
 /* ---- logging in ---- */
 
+/* The end of a conversation that the server does not want. */
 static void
 refuse(ImapSession *session, const ImapResponse *answer, const char *what)
 {
-    g_autofree char *text = imapfs_printable(
-        answer->status.text.data, (gssize)answer->status.text.length);
-    ImapfsError code = IMAPFS_ERROR_DENIED;
-
-    switch (answer->status.code) {
-    case IMAP_CODE_UNAVAILABLE:
-    case IMAP_CODE_LIMIT:
-    case IMAP_CODE_INUSE:
-        code = IMAPFS_ERROR_BUSY;
-        break;
-    default:
-        if (answer->kind == IMAP_BAD)
-            code = IMAPFS_ERROR_PROTOCOL;
-        else if (answer->kind == IMAP_BYE)
-            code = IMAPFS_ERROR_OFFLINE;
-    }
-    close_with(session, code, "%s: %s", what, text);
+    g_autoptr(GError) error = imap_response_error(
+        answer, answer->kind == IMAP_NO    ? IMAPFS_ERROR_DENIED
+                : answer->kind == IMAP_BYE ? IMAPFS_ERROR_OFFLINE
+                                           : IMAPFS_ERROR_PROTOCOL);
+    g_prefix_error(&error, "%s: ", what);
+    imap_session_close(session, error);
 }
 
 static void
@@ -642,7 +633,6 @@ handle_tagged(ImapSession *session, const ImapResponse *answer)
                    session->login->host);
         return;
     }
-    session->last_used = clock_now(session->clock);
     /* Whatever follows in the clear or uncompressed was put in by a third. */
     if (request->pipelining == SWITCHING && answer->kind == IMAP_OK &&
         session->input_behind) {
@@ -875,34 +865,4 @@ imap_session_logout(ImapSession *session)
     enqueue(session, imap_command_new("LOGOUT"), ALONE, NULL, NULL);
     session->idle_timer =
         clock_after(session->clock, LOGOUT_PATIENCE, on_logout_timer, session);
-}
-
-GError *
-imap_answer_error(const ImapResponse *answer)
-{
-    g_autofree char *text = imapfs_printable(
-        answer->status.text.data ? answer->status.text.data : "",
-        (gssize)answer->status.text.length);
-    ImapfsError code = IMAPFS_ERROR_FAILED;
-
-    switch (answer->status.code) {
-    case IMAP_CODE_NONEXISTENT:
-    case IMAP_CODE_EXPUNGEISSUED:
-        code = IMAPFS_ERROR_NOT_FOUND;
-        break;
-    case IMAP_CODE_NOPERM:
-    case IMAP_CODE_AUTHORIZATIONFAILED:
-    case IMAP_CODE_AUTHENTICATIONFAILED:
-    case IMAP_CODE_EXPIRED:
-        code = IMAPFS_ERROR_DENIED;
-        break;
-    case IMAP_CODE_UNAVAILABLE:
-    case IMAP_CODE_LIMIT:
-    case IMAP_CODE_INUSE:
-        code = IMAPFS_ERROR_BUSY;
-        break;
-    default:
-        break;
-    }
-    return g_error_new(IMAPFS_ERROR, code, "the server says: %s", text);
 }

@@ -72,7 +72,7 @@ guint imap_session_load(const ImapSession *session);
 guint imap_session_capabilities(const ImapSession *session);
 gboolean imap_session_is_idling(const ImapSession *session);
 const ImapStream *imap_session_stream(const ImapSession *session);
-/* When the last command was answered, by the session's clock. */
+/* When the last command was given, by the session's clock; IDLE is none. */
 gint64 imap_session_last_used(const ImapSession *session);
 
 /* Asks for COMPRESS=DEFLATE as soon as nothing is in flight. */
@@ -81,8 +81,5 @@ void imap_session_compress(ImapSession *session);
 void imap_session_logout(ImapSession *session);
 /* Closes now.  ERROR, if any, is copied. */
 void imap_session_close(ImapSession *session, const GError *error);
-
-/* The error a tagged NO or BAD means; the text is the server's. */
-GError *imap_answer_error(const ImapResponse *answer);
 
 #endif

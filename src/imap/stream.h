@@ -39,8 +39,8 @@ gssize imap_stream_read(ImapStream *stream, void *buffer, gsize size,
 void imap_stream_write(ImapStream *stream, const void *data, gsize length);
 
 /*
- * From here on all is TLS with a server that must prove to be HOST.  Fails
- * when octets were received that nobody has read: they would be plaintext
+ * From here on all is TLS with a server that must prove to be HOST.  Whoever
+ * starts it must hold no octets that were read before: they would be plaintext
  * passed off as part of the secured conversation.
  */
 gboolean imap_stream_start_tls(ImapStream *stream, ImapTls *tls,

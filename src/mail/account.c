@@ -105,7 +105,7 @@ on_listed(ImapSession *session, const ImapResponse *answer, const GError *error,
         return;
     }
     if (answer->kind != IMAP_OK) {
-        refusal = imap_answer_error(answer);
+        refusal = imap_response_error(answer, IMAPFS_ERROR_FAILED);
         mail_account_finish(account, account->mailboxes_want, refusal);
         return;
     }

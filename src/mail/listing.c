@@ -30,11 +30,20 @@ typedef struct {
     gboolean fetching; /* new messages, or all of them */
     gboolean resync;   /* the listing was known before, and is compared */
     gboolean replaced; /* UIDVALIDITY changed under it */
+    guint serial;      /* of the command that ends the fetching */
 } Watch;
+
+/* A command of a listing; the watch may be another when its answer comes. */
+typedef struct {
+    MailAccount *account;
+    guint16 mailbox;
+    guint serial;
+} Fetch;
 
 struct MailListings {
     GHashTable *watches; /* mailbox id -> Watch */
     GHashTable *wants;   /* mailbox id -> MailWant, until it is over */
+    guint last_serial;
 };
 
 static void
@@ -162,19 +171,24 @@ fetch_command(guint32 first, guint capabilities)
         capabilities & IMAP_CAP_OBJECTID ? " EMAILID THREADID" : "");
 }
 
+/* Messages from FIRST on, with all that a listing needs. */
 static void
-send_fetch(Watch *watch, ImapCommand *command)
+fetch_from(Watch *watch, guint32 first)
 {
-    imap_link_send(watch->link, command, on_fetched, watch->account);
+    Fetch *fetch = g_new(Fetch, 1);
+
+    watch->fetching = TRUE;
+    watch->serial = ++watch->account->listings->last_serial;
+    *fetch = (Fetch){watch->account, watch->mailbox, watch->serial};
+    imap_link_send(watch->link,
+                   fetch_command(first, imap_link_capabilities(watch->link)),
+                   on_fetched, fetch);
 }
 
 static void
 fetch_rest(Watch *watch, MailMailbox *mailbox)
 {
-    guint32 last = mail_mailbox_last_uid(mailbox);
-    if (last < G_MAXUINT32)
-        send_fetch(watch, fetch_command(last + 1,
-                                        imap_link_capabilities(watch->link)));
+    fetch_from(watch, MIN(mail_mailbox_last_uid(mailbox), G_MAXUINT32 - 1) + 1);
 }
 
 gboolean
@@ -199,7 +213,6 @@ mail_listing_plan(MailAccount *account, MailWant *want)
     watch->uids = g_array_new(FALSE, TRUE, sizeof(guint32));
     watch->removed = g_array_new(FALSE, FALSE, sizeof(guint32));
     watch->resync = mail_mailbox_count(mailbox) > 0;
-    watch->fetching = TRUE;
     g_hash_table_replace(account->listings->watches,
                          GUINT_TO_POINTER(mailbox->id), watch);
     imap_link_set_bulk(link, TRUE);
@@ -219,13 +232,17 @@ mail_listing_plan(MailAccount *account, MailWant *want)
 
 /* ---- what is known is compared with what was told ---- */
 
-/* Removes what the watcher does not have, if it has told us all. */
-static void
+/*
+ * Removes what the watcher does not have, if it has told us all.  Returns the
+ * first UID that it has and we do not, or 0.
+ */
+static guint32
 compare(Watch *watch, MailMailbox *mailbox)
 {
     guint count = mail_mailbox_count(mailbox);
     g_autofree guint8 *keep = g_malloc0(count + 1);
-    guint known = 0;
+    guint32 missing = 0;
+    guint told = 0;
     gboolean gone = FALSE;
 
     for (guint i = 0; i < watch->uids->len; i++) {
@@ -233,16 +250,18 @@ compare(Watch *watch, MailMailbox *mailbox)
         guint at = mail_mailbox_seek(mailbox, uid);
         if (uid == 0)
             continue;
-        known++;
+        told++;
         if (at < count && mail_mailbox_at(mailbox, at)->uid == uid)
             keep[at] = TRUE;
+        else if (missing == 0)
+            missing = uid;
     }
     /* One answer alone never removes what it left out. */
-    if (known != imap_link_exists(watch->link)) {
-        g_message("%s: the server told of %u of %u messages",
-                  imap_link_mailbox(watch->link), known,
+    if (told != imap_link_exists(watch->link)) {
+        g_autofree char *name = imapfs_printable(mailbox->name, -1);
+        g_message("%s: the server told of %u of %u messages", name, told,
                   imap_link_exists(watch->link));
-        return;
+        return missing;
     }
     for (guint i = 0; i < count; i++) {
         if (!keep[i]) {
@@ -254,6 +273,7 @@ compare(Watch *watch, MailMailbox *mailbox)
         mail_mailbox_retain(mailbox, keep);
         tell_mailbox_changed(watch->account, mailbox);
     }
+    return missing;
 }
 
 /* Another mailbox has the name now: nothing that was known holds. */
@@ -295,19 +315,19 @@ static void
 complete(Watch *watch, MailMailbox *mailbox)
 {
     MailAccount *account = watch->account;
+    guint32 missing = 0;
 
-    watch->fetching = FALSE;
-    imap_link_set_bulk(watch->link, FALSE);
-    if (watch->replaced) {
-        watch->replaced = watch->resync = FALSE;
-        watch->fetching = TRUE;
-        imap_link_set_bulk(watch->link, TRUE);
-        fetch_rest(watch, mailbox);
+    if (watch->replaced)
+        missing = 1;
+    else if (watch->resync)
+        missing = compare(watch, mailbox);
+    watch->replaced = watch->resync = FALSE;
+    if (missing != 0) {
+        fetch_from(watch, missing);
         return;
     }
-    if (watch->resync)
-        compare(watch, mailbox);
-    watch->resync = FALSE;
+    watch->fetching = FALSE;
+    imap_link_set_bulk(watch->link, FALSE);
     mailbox->listing = MAIL_LISTED;
     mailbox->fresh = TRUE;
     mailbox->listed_at = clock_now(account->clock);
@@ -318,25 +338,28 @@ static void
 on_fetched(ImapSession *session, const ImapResponse *answer,
            const GError *error, gpointer data)
 {
-    MailAccount *account = data;
-    ImapLink *link = imap_pool_find(account->pool, session);
-    Watch *watch = link ? watch_by(account, link) : NULL;
-    MailMailbox *mailbox;
+    g_autofree Fetch *fetch = data;
+    MailAccount *account = fetch->account;
+    Watch *watch = answer ? watch_of(account, fetch->mailbox) : NULL;
     g_autoptr(GError) refusal = NULL;
 
+    (void)session;
     (void)error;
-    if (answer == NULL || watch == NULL)
+    if (watch == NULL || watch->serial != fetch->serial)
         return; /* mail_listing_left() has seen to it */
-    mailbox = mail_account_mailbox(account, watch->mailbox);
     /* "No matching messages", say some of an empty mailbox. */
-    if (answer->kind != IMAP_OK && imap_link_exists(link) > 0) {
-        refusal = imap_answer_error(answer);
+    if (answer->kind != IMAP_OK && imap_link_exists(watch->link) > 0)
+        refusal = imap_response_error(answer, IMAPFS_ERROR_FAILED);
+    else if (!imap_link_is_selected(watch->link))
+        refusal = g_error_new(IMAPFS_ERROR, IMAPFS_ERROR_PROTOCOL,
+                              "the server listed what was not selected");
+    if (refusal != NULL) {
         watch->fetching = FALSE;
-        imap_link_set_bulk(link, FALSE);
-        end_want(account, mailbox->id, refusal);
+        imap_link_set_bulk(watch->link, FALSE);
+        end_want(account, fetch->mailbox, refusal);
         return;
     }
-    complete(watch, mailbox);
+    complete(watch, mail_account_mailbox(account, fetch->mailbox));
 }
 
 void
@@ -570,7 +593,6 @@ mail_listing_settled(MailAccount *account, ImapLink *link)
             mail_want_wake(want, NULL);
     }
     if (!watch->fetching && imap_link_exists(link) > watch->uids->len) {
-        watch->fetching = TRUE;
         g_array_set_size(watch->uids,
                          MIN(imap_link_exists(link), MESSAGES_MAX));
         fetch_rest(watch, mailbox);

@@ -28,6 +28,7 @@ enum {
     PROBE = 4 << 10,      /* behind the last octet of an unproven size */
     SEQUENTIAL_AFTER = 2, /* reads in a row that earn read-ahead */
     CHUNKS_AHEAD = 2,
+    CACHE_SHARE = 8,   /* all readers' chunks fit in the cache so often */
     STREAMS_MAX = 256, /* readers remembered */
     TRUST_HITS = 20,
     WALK_WINDOW = 32, /* messages fetched ahead of the first repeat */
@@ -55,6 +56,7 @@ typedef struct {
 
 struct MailReadings {
     MailContent *content;
+    gsize cache_limit;
     GHashTable *wants;   /* message -> GSList of MailWant */
     GHashTable *streams; /* message -> Stream */
     Walk walk;
@@ -88,6 +90,7 @@ mail_readings_new(MailAccount *account, gsize cache_limit)
     MailReadings *readings = g_new0(MailReadings, 1);
     (void)account;
     readings->content = mail_content_new(cache_limit);
+    readings->cache_limit = cache_limit;
     readings->wants =
         g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
     readings->streams =
@@ -141,8 +144,11 @@ need_range(MailAccount *account, const MailMailbox *mailbox, guint32 uid,
 
     for (GSList *at = wants; at != NULL; at = at->next) {
         want = at->data;
-        if (want->offset <= offset && offset < want->offset + want->length)
+        if (want->offset <= offset && offset < want->offset + want->length) {
+            /* It may be one nobody waited for until now. */
+            mail_account_plan_soon(account);
             return want;
+        }
     }
     want = mail_account_add_want(account, MAIL_WANT_RANGE, mailbox->id);
     want->uid = uid;
@@ -182,7 +188,7 @@ give_up(MailAccount *account, MailWant *want, const ImapResponse *answer)
         mail_account_retry(account, want, error);
         return;
     } else if (answer->kind != IMAP_OK) {
-        error = imap_answer_error(answer);
+        error = imap_response_error(answer, IMAPFS_ERROR_FAILED);
     } else {
         error = g_error_new(IMAPFS_ERROR, IMAPFS_ERROR_FAILED,
                             "the server did not send the message");
@@ -310,12 +316,10 @@ learn_size(MailAccount *account, MailMailbox *mailbox, MailMessage *message,
         return;
     }
     if (!readings->liar)
-        g_message("%s, UID %u: %" G_GUINT64_FORMAT
+        g_message("UID %u: %" G_GUINT64_FORMAT
                   " octets were announced, %s%" G_GUINT64_FORMAT
-                  " came; sizes of this server are checked "
-                  "from now on",
-                  mailbox->name, message->uid, message->size,
-                  exact ? "" : "at least ", size);
+                  " came; sizes of this server are checked from now on",
+                  message->uid, message->size, exact ? "" : "at least ", size);
     readings->liar = TRUE;
     message->size = size;
     message->proven = exact;
@@ -475,6 +479,24 @@ stream_of(MailAccount *account, guint16 mailbox, guint32 uid)
     return stream;
 }
 
+static void
+forget_stream(MailAccount *account, guint16 mailbox, guint32 uid)
+{
+    guint64 id = message_id(mailbox, uid);
+    g_hash_table_remove(account->readings->streams, &id);
+}
+
+/* A chunk must still be there when its reader comes to it. */
+static void
+grow_chunk(MailAccount *account, Stream *stream)
+{
+    guint readers = MAX(g_hash_table_size(account->readings->streams), 1);
+    guint64 share = account->readings->cache_limit / CACHE_SHARE / readers;
+
+    stream->chunk =
+        CLAMP(MIN(2 * stream->chunk, share), CHUNK_FIRST, CHUNK_LAST);
+}
+
 /* Keeps chunks coming in front of a reader that goes straight on. */
 static void
 read_ahead(MailAccount *account, MailMailbox *mailbox,
@@ -494,7 +516,7 @@ read_ahead(MailAccount *account, MailMailbox *mailbox,
         want = need_range(account, mailbox, message->uid, at,
                           MIN(stream->chunk, message->size - at));
         at = want->offset + want->length;
-        stream->chunk = MIN(2 * stream->chunk, CHUNK_LAST);
+        grow_chunk(account, stream);
     }
 }
 
@@ -513,7 +535,9 @@ note_stream(MailAccount *account, MailMailbox *mailbox,
         stream->run++;
         stream->next = offset + size;
     }
-    if (stream->run > SEQUENTIAL_AFTER)
+    if (stream->next >= message->size)
+        forget_stream(account, mailbox->id, message->uid);
+    else if (stream->run > SEQUENTIAL_AFTER)
         read_ahead(account, mailbox, message, stream);
 }
 
@@ -580,7 +604,7 @@ need_chunk(MailAccount *account, MailMailbox *mailbox,
     if (message->size < SMALL)
         return need_range(account, mailbox, message->uid, 0, SMALL);
     if (stream->run > SEQUENTIAL_AFTER)
-        stream->chunk = MIN(2 * stream->chunk, CHUNK_LAST);
+        grow_chunk(account, stream);
     length = MIN(MAX(stream->chunk, size), message->size - offset);
     return need_range(account, mailbox, message->uid, offset, length);
 }
