@@ -14,6 +14,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sysexits.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -24,7 +25,7 @@
 #include "password.h"
 
 /* Octets of messages kept in memory; the kernel keeps more. */
-#define CACHE_LIMIT (32U << 20)
+#define CACHE_LIMIT (16U << 20)
 #define LOGOUT_PATIENCE (2 * CLOCK_SECOND)
 
 typedef struct {
@@ -193,8 +194,10 @@ is_mounted(const char *path)
 static gboolean
 is_left_behind(const char *path)
 {
-    struct stat st;
-    return stat(path, &st) != 0 && errno == ENOTCONN && is_mounted(path);
+    struct statvfs st;
+    /* Not stat(): the kernel may still remember the answer to that. */
+    return is_mounted(path) && statvfs(path, &st) != 0 &&
+           (errno == ENOTCONN || errno == ECONNABORTED);
 }
 
 static void

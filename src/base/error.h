@@ -22,6 +22,7 @@ typedef enum {
     IMAPFS_ERROR_CANCELLED, /* whoever asked has gone */
     IMAPFS_ERROR_PROTOCOL,  /* the server broke the protocol, or TLS failed */
     IMAPFS_ERROR_USAGE,     /* the user's command or configuration is wrong */
+    IMAPFS_ERROR_NAME_TOO_LONG,
     IMAPFS_ERROR_NOT_DIRECTORY,
     IMAPFS_ERROR_IS_DIRECTORY,
     IMAPFS_ERROR_NO_ATTRIBUTE, /* no such extended attribute */

@@ -74,7 +74,9 @@ fill_directory(const FsTree *tree, const MailMailbox *mailbox,
 {
     FsNode node = {.kind = mailbox->parent ? FS_MAILBOX : FS_ROOT,
                    .mailbox = mailbox->id};
-    gint64 when = mailbox->newest > 0 ? mailbox->newest : tree->started;
+    /* Not the newest arrival: that is unknown until the mailbox is listed, and
+     * a time that changes while a directory is read alarms tar and rsync. */
+    gint64 when = MAX(mailbox->changed_at, tree->started);
 
     fill(tree, node, S_IFDIR | 0700, ret);
     ret->stat.st_mtime = ret->stat.st_ctime = ret->stat.st_atime = when;
@@ -232,6 +234,9 @@ fs_tree_lookup(FsTree *tree, guint64 parent, const char *name,
         fill_control(tree, FS_CONTROL, ret);
         return TRUE;
     }
+    if (strlen(name) > FS_NAME_MAX)
+        return mail_fault_error(fault, IMAPFS_ERROR_NAME_TOO_LONG,
+                                "the name is too long");
     /* No mailbox has such a name, and no message. */
     if (name[0] == '.')
         return not_found(fault);
@@ -240,6 +245,9 @@ fs_tree_lookup(FsTree *tree, guint64 parent, const char *name,
         fill_directory(tree, child, ret);
         return TRUE;
     }
+    /* It may have been made since; whoever asks again will find it. */
+    if (fs_names_uid(name) == 0)
+        mail_account_visit_root(tree->account);
     return lookup_message(tree, mailbox, name, ret, fault);
 }
 

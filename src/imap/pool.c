@@ -18,9 +18,12 @@ enum {
 /* A link that nobody used for so long is closed, but for the last one. */
 #define LINK_LIFE (1800 * CLOCK_SECOND)
 #define SWEEP_INTERVAL (60 * CLOCK_SECOND)
-/* Below this the server's work of compressing costs less than the wire. */
-#define COMPRESS_BELOW (1000 * 1000) /* octets per second */
-#define COMPRESS_SAMPLE (256 << 10)
+/* A wire that carries less than this is slower than a server compresses
+ * (bench/run --compress shows both). */
+#define COMPRESS_BELOW (8 * 1000 * 1000) /* octets per second */
+#define SPEED_SAMPLE (256 << 10)         /* octets */
+/* Octets further apart than this did not wait for the wire. */
+#define SPEED_GAP (30 * CLOCK_MILLISECOND)
 
 struct ImapLink {
     ImapPool *pool;
@@ -34,9 +37,11 @@ struct ImapLink {
     guint32 exists;
     guint64 highestmodseq;
 
-    /* For the speed of the wire: octets since it last was quiet. */
-    guint64 burst_octets;
-    gint64 burst_start;
+    /* For the speed of the wire. */
+    guint64 octets_seen;
+    gint64 seen_at;
+    guint64 sample_octets;
+    gint64 sample_time;
 };
 
 struct ImapPool {
@@ -124,6 +129,8 @@ examine(ImapLink *link, const char *mailbox)
 
 /* ---- events of a session ---- */
 
+/* Learns how fast octets come while there is nothing but the wire to wait for.
+ */
 static void
 measure(ImapLink *link)
 {
@@ -131,16 +138,20 @@ measure(ImapLink *link)
     guint64 octets = imap_stream_octets_in(stream);
     gint64 now = clock_now(link->pool->clock);
 
-    if (imap_session_load(link->session) == 0 || link->burst_start == 0) {
-        link->burst_octets = octets;
-        link->burst_start = now;
-    } else if (octets - link->burst_octets >= COMPRESS_SAMPLE) {
-        double seconds = (double)(now - link->burst_start) / CLOCK_SECOND;
-        double speed = (double)(octets - link->burst_octets) / seconds;
-        link->pool->slow = seconds > 0 && speed < COMPRESS_BELOW;
-        link->burst_octets = octets;
-        link->burst_start = now;
+    if (now - link->seen_at < SPEED_GAP) {
+        link->sample_octets += octets - link->octets_seen;
+        link->sample_time += now - link->seen_at;
     }
+    link->octets_seen = octets;
+    link->seen_at = now;
+    if (link->sample_octets < SPEED_SAMPLE)
+        return;
+    link->pool->slow = (gint64)link->sample_octets * CLOCK_SECOND <
+                       link->sample_time * COMPRESS_BELOW;
+    link->sample_octets = 0;
+    link->sample_time = 0;
+    if (link->pool->slow)
+        imap_session_compress(link->session);
 }
 
 static void

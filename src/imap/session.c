@@ -58,7 +58,7 @@ struct ImapSession {
     State state;
     IdleState idle;
     guint capabilities;
-    gboolean compress_wanted;
+    enum { PLAIN, TO_COMPRESS, COMPRESSED } compression;
 
     char tag_prefix[5];
     guint last_tag;
@@ -333,18 +333,23 @@ on_compressed(ImapSession *session, const ImapResponse *answer,
 }
 
 static void
+start_compression(ImapSession *session)
+{
+    session->compression = COMPRESSED;
+    enqueue(session, imap_command_new("COMPRESS DEFLATE"), SWITCHING,
+            on_compressed, NULL);
+}
+
+static void
 on_idle_timer(gpointer data)
 {
     ImapSession *session = data;
     session->idle_timer = 0;
 
-    if (session->compress_wanted) {
-        session->compress_wanted = FALSE;
-        if (session->capabilities & IMAP_CAP_COMPRESS) {
-            enqueue(session, imap_command_new("COMPRESS DEFLATE"), SWITCHING,
-                    on_compressed, NULL);
-            return;
-        }
+    if (session->compression == TO_COMPRESS && session->idle == IDLE_OFF &&
+        session->capabilities & IMAP_CAP_COMPRESS) {
+        start_compression(session);
+        return;
     }
     if (session->idle == IDLE_ON) { /* time to renew it */
         end_idle(session);
@@ -374,7 +379,12 @@ plan_idle(ImapSession *session)
 void
 imap_session_compress(ImapSession *session)
 {
-    session->compress_wanted = TRUE;
+    if (session->compression != PLAIN)
+        return;
+    session->compression = TO_COMPRESS;
+    if (imap_session_load(session) == 0 && session->idle == IDLE_OFF &&
+        session->capabilities & IMAP_CAP_COMPRESS)
+        start_compression(session);
 }
 
 /* ---- logging in ---- */

@@ -135,6 +135,7 @@ is_in_use(const MailAccount *account, const MailMailbox *mailbox)
 static void
 tell_mailbox_changed(MailAccount *account, MailMailbox *mailbox)
 {
+    mailbox->changed_at = clock_wall(account->clock);
     if (account->observer != NULL)
         account->observer->mailbox_changed(mailbox, account->observer_data);
 }
@@ -304,7 +305,7 @@ mail_listing_selected(MailAccount *account, ImapLink *link)
         return;
     }
     if (mailbox->uidvalidity != uidvalidity) {
-        if (mailbox->listing != MAIL_UNLISTED)
+        if (mailbox->uidvalidity != 0)
             replace(watch, mailbox);
         mailbox->uidvalidity = uidvalidity;
     }

@@ -133,7 +133,6 @@ mail_mailbox_insert(MailMailbox *mailbox, const MailMessage *message)
 {
     guint i = mailbox->messages->len;
 
-    mailbox->newest = MAX(mailbox->newest, message->internaldate);
     if (message->uid > mail_mailbox_last_uid(mailbox)) {
         g_array_append_vals(mailbox->messages, message, 1);
     } else {
@@ -186,7 +185,6 @@ mail_mailbox_clear(MailMailbox *mailbox)
     g_ptr_array_set_size(mailbox->keywords, 0);
     mailbox->listing = MAIL_UNLISTED;
     mailbox->fresh = FALSE;
-    mailbox->newest = 0;
     mailbox->generation++;
 }
 

@@ -38,7 +38,8 @@ struct MailMailbox {
     gboolean fresh; /* a link watches it: what is known is what is */
     gint64 listed_at;    /* when it last was known to be fresh, by the clock */
     gint64 used_at;      /* when somebody last looked into it */
-    gint64 newest;       /* the latest INTERNALDATE */
+    gint64 changed_at;   /* when messages were last seen to come or go, seconds
+                            since 1970; 0: not since the first listing */
     GPtrArray *keywords; /* names of the flags from MAIL_FLAG_KEYWORD on */
     guint64 generation;  /* counts arrivals and departures */
 };

@@ -80,7 +80,7 @@ append_decoded(GString *packed, guint field, const char *value, gsize length)
     valid = g_utf8_make_valid(decoded ? decoded : raw, -1);
     for (char *at = valid; *at != '\0'; at++) {
         if ((guchar)*at < 0x20 || *at == 0x7f)
-            *at = ' ';
+            *at = '_';
     }
     append_cut(packed, valid, strlen(valid));
 }
