@@ -129,8 +129,10 @@ is_escape(const char *at)
             (g_ascii_isxdigit(at[1]) && g_ascii_isxdigit(at[2])));
 }
 
+/* AT begins a character of LENGTH octets, or one octet of what is no UTF-8. */
 static gboolean
-must_escape(const MailMailbox *mailbox, const char *at, gboolean valid)
+must_escape(const MailMailbox *mailbox, const char *at, gsize length,
+            gboolean valid)
 {
     guchar c = (guchar)*at;
     if (c < 0x20 || c == 0x7f || c == '/' || is_escape(at))
@@ -139,8 +141,9 @@ must_escape(const MailMailbox *mailbox, const char *at, gboolean valid)
         return TRUE;
     if (mailbox->raw && c == '&')
         return TRUE; /* or it would look like one that could be decoded */
-    /* C1 control characters, and what is no UTF-8 at all. */
-    return c >= 0x80 && (!valid || (c == 0xc2 && (guchar)at[1] < 0xa0));
+    if (c < 0x80)
+        return FALSE;
+    return !valid || (length == 2 && g_utf8_get_char(at) < 0xa0); /* C1 */
 }
 
 char *
@@ -149,15 +152,19 @@ fs_names_mailbox(const MailMailbox *mailbox)
     gboolean valid = g_utf8_validate(mailbox->leaf, -1, NULL);
     g_autoptr(GString) name = g_string_new(NULL);
     g_autofree char *sum = NULL;
+    gsize length;
     gsize cut;
 
     if (*mailbox->leaf == '\0')
         return g_strdup("%.");
-    for (const char *at = mailbox->leaf; *at != '\0'; at++) {
-        if (must_escape(mailbox, at, valid))
-            g_string_append_printf(name, "%%%02X", (guchar)*at);
-        else
-            g_string_append_c(name, *at);
+    for (const char *at = mailbox->leaf; *at != '\0'; at += length) {
+        length = valid ? (gsize)(g_utf8_next_char(at) - at) : 1;
+        if (!must_escape(mailbox, at, length, valid)) {
+            g_string_append_len(name, at, (gssize)length);
+            continue;
+        }
+        for (gsize i = 0; i < length; i++)
+            g_string_append_printf(name, "%%%02X", (guchar)at[i]);
     }
     if (name->len <= FS_NAME_MAX)
         return g_string_free(g_steal_pointer(&name), FALSE);

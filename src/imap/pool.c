@@ -29,7 +29,9 @@ struct ImapLink {
     ImapPool *pool;
     ImapSession *session; /* NULL while dialing */
     gboolean ready;
+    gboolean leaving; /* has said LOGOUT */
     gboolean bulk;
+    gboolean useful; /* the server answered more than the login */
 
     char *mailbox;
     gboolean selected;
@@ -161,7 +163,6 @@ on_ready(ImapSession *session, gpointer data)
     ImapPool *pool = link->pool;
 
     link->ready = TRUE;
-    pool->retry_delay = 0;
     if (pool->slow)
         imap_session_compress(session);
     pool->events->available(pool->data);
@@ -173,6 +174,8 @@ on_untagged(ImapSession *session, const ImapResponse *response, gpointer data)
     ImapLink *link = data;
     (void)session;
 
+    link->useful = TRUE;
+    link->pool->retry_delay = 0;
     if (response->kind == IMAP_EXISTS && link->mailbox != NULL)
         link->exists = response->number;
     else if (response->kind == IMAP_EXPUNGE && link->exists > 0)
@@ -251,7 +254,9 @@ static void
 drop_link(ImapLink *link, const GError *error)
 {
     ImapPool *pool = link->pool;
-    gboolean was_ready = link->ready;
+    gboolean was_ready = link->ready || link->leaving;
+    /* One that is thrown out at once is as good as none. */
+    gboolean failed = !was_ready || (link->ready && !link->useful);
 
     link->ready = FALSE;
     leave_mailbox(link, NULL);
@@ -269,7 +274,7 @@ drop_link(ImapLink *link, const GError *error)
         clock_cancel(pool->clock, &pool->limit_timer);
         pool->limit_timer =
             clock_after(pool->clock, LIMIT_MEMORY, on_limit_timer, pool);
-    } else if (!was_ready && count_links(pool, FALSE) == 0) {
+    } else if (failed && count_links(pool, FALSE) == 0) {
         retry_later(pool, error);
     }
     pool->events->available(pool->data);
@@ -330,6 +335,7 @@ on_sweep_timer(gpointer data)
         if (link->ready && imap_session_load(link->session) == 0 &&
             imap_session_last_used(link->session) < old) {
             link->ready = FALSE;
+            link->leaving = TRUE;
             imap_session_logout(link->session);
         }
     }

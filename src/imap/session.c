@@ -75,6 +75,7 @@ struct ImapSession {
     gsize octets_since; /* octets received since then */
     guint stall_timer;
     guint idle_timer;
+    guint logout_timer;
 };
 
 static void pump(ImapSession *session);
@@ -146,6 +147,7 @@ imap_session_close(ImapSession *session, const GError *error)
     session->state = STATE_CLOSED;
     clock_cancel(session->clock, &session->stall_timer);
     clock_cancel(session->clock, &session->idle_timer);
+    clock_cancel(session->clock, &session->logout_timer);
     if (session->more != NULL) {
         g_source_destroy(session->more);
         g_clear_pointer(&session->more, g_source_unref);
@@ -249,6 +251,7 @@ end_idle(ImapSession *session)
 {
     if (session->idle == IDLE_ON) {
         session->idle = IDLE_ENDING;
+        sign_of_life(session);
         trace(session, "C:", "DONE", 4);
         imap_stream_write(session->stream, "DONE\r\n", 6);
         expect_answer(session);
@@ -291,6 +294,8 @@ enqueue(ImapSession *session, ImapCommand *command, Pipelining pipelining,
     request->done = done;
     request->data = data;
     clock_cancel(session->clock, &session->idle_timer);
+    if (!expects_answer(session))
+        sign_of_life(session);
     g_queue_push_tail(&session->waiting, request);
     pump(session);
 }
@@ -367,7 +372,8 @@ plan_idle(ImapSession *session)
 {
     gboolean busy = !g_queue_is_empty(&session->sent) ||
                     !g_queue_is_empty(&session->waiting);
-    if (session->state != STATE_READY || busy || session->idle != IDLE_OFF)
+    if (session->state != STATE_READY || busy || session->idle != IDLE_OFF ||
+        session->logout_timer != 0)
         return;
     clock_cancel(session->clock, &session->idle_timer);
     session->idle_timer = clock_after(
@@ -578,7 +584,12 @@ handle_greeting(ImapSession *session, const ImapResponse *greeting)
                 on_capability_after_login, NULL);
         break;
     case IMAP_BYE:
-        refuse(session, greeting, session->login->host);
+        /* What is said in the clear may have been said by anybody. */
+        if (session->login->security == IMAP_TLS_STARTTLS)
+            close_with(session, IMAPFS_ERROR_OFFLINE,
+                       "%s wants no connection now", session->login->host);
+        else
+            refuse(session, greeting, session->login->host);
         break;
     default:
         close_with(session, IMAPFS_ERROR_PROTOCOL, "%s is no IMAP server",
@@ -665,10 +676,6 @@ static void
 handle(ImapSession *session, const ImapResponse *response)
 {
     if (session->state == STATE_GREETING) {
-        /* Some servers send an alert first. */
-        if (response->kind == IMAP_OK &&
-            response->status.code == IMAP_CODE_ALERT)
-            return;
         handle_greeting(session, response);
         return;
     }
@@ -722,6 +729,8 @@ handle_input(ImapSession *session)
         imap_response_parse(data, size, &response);
         if (is_progress(&response))
             sign_of_life(session);
+        else
+            session->octets_since = 0;
         start += size;
         session->input_behind = start < input->len;
         handle(session, &response);
@@ -859,7 +868,7 @@ static void
 on_logout_timer(gpointer data)
 {
     ImapSession *session = data;
-    session->idle_timer = 0;
+    session->logout_timer = 0;
     imap_session_close(session, NULL);
 }
 
@@ -873,6 +882,6 @@ imap_session_logout(ImapSession *session)
         return;
     }
     enqueue(session, imap_command_new("LOGOUT"), ALONE, NULL, NULL);
-    session->idle_timer =
+    session->logout_timer =
         clock_after(session->clock, LOGOUT_PATIENCE, on_logout_timer, session);
 }

@@ -13,7 +13,7 @@
 #include "base/error.h"
 #include "mail/internal.h"
 
-enum { MESSAGES_MAX = 16 << 20 };
+enum { MESSAGES_MAX = 16 << 20, NUMBERS_GAP = 1024 };
 /* A listing that no link watches is taken as fresh for so long. */
 #define STALE_AFTER (1 * CLOCK_SECOND)
 /* A mailbox somebody looked into so recently is listed again when its watcher
@@ -28,6 +28,7 @@ typedef struct {
     GArray *removed;   /* UIDs, until the link has settled */
     gboolean grew;     /* messages came since the link settled last */
     gboolean fetching; /* new messages, or all of them */
+    guint32 asked;     /* EXISTS when messages were asked for last */
     gboolean resync;   /* the listing was known before, and is compared */
     gboolean replaced; /* UIDVALIDITY changed under it */
     guint serial;      /* of the command that ends the fetching */
@@ -179,6 +180,7 @@ fetch_from(Watch *watch, guint32 first)
     Fetch *fetch = g_new(Fetch, 1);
 
     watch->fetching = TRUE;
+    watch->asked = imap_link_exists(watch->link);
     watch->serial = ++watch->account->listings->last_serial;
     *fetch = (Fetch){watch->account, watch->mailbox, watch->serial};
     imap_link_send(watch->link,
@@ -304,6 +306,7 @@ mail_listing_selected(MailAccount *account, ImapLink *link)
             mail_listing_distrust(account, mailbox);
         return;
     }
+    watch->asked = imap_link_exists(link);
     if (mailbox->uidvalidity != uidvalidity) {
         if (mailbox->uidvalidity != 0)
             replace(watch, mailbox);
@@ -402,8 +405,10 @@ mail_listing_left(MailAccount *account, ImapLink *link, const GError *error)
 static void
 note_number(Watch *watch, guint32 number, guint32 uid)
 {
+    /* Numbers come without large gaps, or they are made up. */
     if (number == 0 || number > MESSAGES_MAX ||
-        number > imap_link_exists(watch->link))
+        number > imap_link_exists(watch->link) ||
+        number > 2 * watch->uids->len + NUMBERS_GAP)
         return;
     if (number > watch->uids->len)
         g_array_set_size(watch->uids, number);
@@ -593,11 +598,9 @@ mail_listing_settled(MailAccount *account, ImapLink *link)
         if (want != NULL)
             mail_want_wake(want, NULL);
     }
-    if (!watch->fetching && imap_link_exists(link) > watch->uids->len) {
-        g_array_set_size(watch->uids,
-                         MIN(imap_link_exists(link), MESSAGES_MAX));
+    watch->asked = MIN(watch->asked, imap_link_exists(link));
+    if (!watch->fetching && imap_link_exists(link) > watch->asked)
         fetch_rest(watch, mailbox);
-    }
 }
 
 /* ---- questions ---- */

@@ -44,6 +44,7 @@ typedef struct {
     guint64 next;  /* where a sequential reader goes on */
     guint run;     /* sequential reads so far */
     guint64 chunk; /* octets to ask for next */
+    guint64 floor; /* the message is at least so long, if its size is sought */
 } Stream;
 
 /* A reader of one message of a mailbox after the other. */
@@ -299,6 +300,25 @@ mail_reading_plan(MailAccount *account, MailWant *want)
     return TRUE;
 }
 
+/* ---- readers ---- */
+
+static Stream *
+stream_of(MailAccount *account, guint16 mailbox, guint32 uid)
+{
+    GHashTable *streams = account->readings->streams;
+    guint64 id = message_id(mailbox, uid);
+    Stream *stream = g_hash_table_lookup(streams, &id);
+
+    if (stream == NULL) {
+        if (g_hash_table_size(streams) >= STREAMS_MAX)
+            g_hash_table_remove_all(streams);
+        stream = g_new0(Stream, 1);
+        stream->chunk = CHUNK_FIRST;
+        g_hash_table_insert(streams, g_memdup2(&id, sizeof id), stream);
+    }
+    return stream;
+}
+
 /* ---- what the server sent ---- */
 
 static void
@@ -352,6 +372,11 @@ learn_from(MailAccount *account, MailMailbox *mailbox, MailMessage *message,
         /* It ends somewhere before. */
         learn_size(account, mailbox, message, origin, FALSE);
         message->capped = TRUE;
+        message->proven =
+            stream_of(account, mailbox->id, message->uid)->floor == origin;
+    } else if (message->capped && end <= message->size) {
+        stream_of(account, mailbox->id, message->uid)->floor = end;
+        message->proven = end == message->size;
     } else if (end > message->size) {
         learn_size(account, mailbox, message, end, FALSE);
     }
@@ -390,12 +415,13 @@ mail_reading_fetched(MailAccount *account, MailMailbox *mailbox,
     }
     if (asked == NULL)
         return; /* nobody asked for this */
+    length = asked->length;
     /* Some servers send all of it whatever was asked for. */
-    length = body->origin < 0 && body->data.length > asked->length
-                 ? G_MAXINT64
-                 : asked->length;
-    if (body->origin < 0 && length == asked->length)
-        origin = asked->offset;
+    if (body->origin < 0 && (body->data.length > asked->length ||
+                             body->data.length == message->announced))
+        length = G_MAXINT64;
+    else if (body->origin < 0 && asked->offset > 0)
+        return; /* from where? */
     if (body->data.length > length)
         return;
     mail_content_store(account->readings->content, &key, origin,
@@ -446,10 +472,10 @@ mail_account_know_size(MailAccount *account, MailMailbox *mailbox, guint32 uid,
     if (offline_fault(account, fault))
         return FALSE;
     if (message->size >= SMALL && message->capped) {
-        /* One more than there can be: the answer ends where the message does.
-         */
-        length = CHUNK_LAST;
-        offset = message->size + 1 - MIN(length, message->size + 1);
+        /* Its end is somewhere below: halve what it may be. */
+        guint64 floor = stream_of(account, mailbox->id, uid)->floor;
+        offset = floor + (message->size - floor) / 2;
+        length = MIN(message->size - offset + 1, CHUNK_LAST);
     } else if (message->size >= SMALL) {
         offset = message->size - 1;
         length = account->readings->liar ? CHUNK_LAST : PROBE;
@@ -461,23 +487,6 @@ mail_account_know_size(MailAccount *account, MailMailbox *mailbox, guint32 uid,
 }
 
 /* ---- reading ahead ---- */
-
-static Stream *
-stream_of(MailAccount *account, guint16 mailbox, guint32 uid)
-{
-    GHashTable *streams = account->readings->streams;
-    guint64 id = message_id(mailbox, uid);
-    Stream *stream = g_hash_table_lookup(streams, &id);
-
-    if (stream == NULL) {
-        if (g_hash_table_size(streams) >= STREAMS_MAX)
-            g_hash_table_remove_all(streams);
-        stream = g_new0(Stream, 1);
-        stream->chunk = CHUNK_FIRST;
-        g_hash_table_insert(streams, g_memdup2(&id, sizeof id), stream);
-    }
-    return stream;
-}
 
 static void
 forget_stream(MailAccount *account, guint16 mailbox, guint32 uid)
