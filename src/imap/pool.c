@@ -37,7 +37,6 @@ struct ImapLink {
     gboolean selected;
     guint32 uidvalidity;
     guint32 exists;
-    guint64 highestmodseq;
 
     /* For the speed of the wire. */
     guint64 octets_seen;
@@ -83,7 +82,6 @@ leave_mailbox(ImapLink *link, const GError *error)
     g_clear_pointer(&link->mailbox, g_free);
     link->selected = FALSE;
     link->uidvalidity = link->exists = 0;
-    link->highestmodseq = 0;
 }
 
 static void
@@ -184,8 +182,6 @@ on_untagged(ImapSession *session, const ImapResponse *response, gpointer data)
         if (response->status.code == IMAP_CODE_UIDVALIDITY &&
             response->status.number <= G_MAXUINT32)
             link->uidvalidity = (guint32)response->status.number;
-        else if (response->status.code == IMAP_CODE_HIGHESTMODSEQ)
-            link->highestmodseq = response->status.number;
     }
     link->pool->events->untagged(link, response, link->pool->data);
 }
@@ -322,6 +318,17 @@ dial(ImapPool *pool)
 
 /* ---- the pool ---- */
 
+/* Nobody has looked at its mailbox for long: the server need not watch it. */
+static void
+unselect(ImapLink *link)
+{
+    if (link->mailbox == NULL ||
+        !(imap_session_capabilities(link->session) & IMAP_CAP_UNSELECT))
+        return;
+    leave_mailbox(link, NULL);
+    imap_link_send(link, imap_command_new("UNSELECT"), NULL, NULL);
+}
+
 static void
 on_sweep_timer(gpointer data)
 {
@@ -330,10 +337,14 @@ on_sweep_timer(gpointer data)
 
     pool->sweep_timer =
         clock_after(pool->clock, SWEEP_INTERVAL, on_sweep_timer, pool);
-    for (guint i = pool->links->len; i-- > 1;) {
+    for (guint i = pool->links->len; i-- > 0;) {
         ImapLink *link = g_ptr_array_index(pool->links, i);
-        if (link->ready && imap_session_load(link->session) == 0 &&
-            imap_session_last_used(link->session) < old) {
+        if (!link->ready || imap_session_load(link->session) > 0 ||
+            imap_session_last_used(link->session) > old)
+            continue;
+        if (i == 0) {
+            unselect(link);
+        } else {
             link->ready = FALSE;
             link->leaving = TRUE;
             imap_session_logout(link->session);
@@ -527,12 +538,6 @@ imap_link_exists(const ImapLink *link)
     return link->exists;
 }
 
-guint64
-imap_link_highestmodseq(const ImapLink *link)
-{
-    return link->highestmodseq;
-}
-
 guint
 imap_link_capabilities(const ImapLink *link)
 {
@@ -574,6 +579,17 @@ imap_pool_counts(const ImapPool *pool)
 void
 imap_pool_describe(const ImapPool *pool, GString *text)
 {
+    const ImapLink *first = NULL;
+
+    for (guint i = 0; i < pool->links->len && first == NULL; i++) {
+        const ImapLink *link = g_ptr_array_index(pool->links, i);
+        first = link->ready ? link : NULL;
+    }
+    if (first != NULL) {
+        g_autofree char *capabilities =
+            imap_capabilities_text(imap_session_capabilities(first->session));
+        g_string_append_printf(text, "capabilities used: %s\n", capabilities);
+    }
     for (guint i = 0; i < pool->links->len; i++) {
         const ImapLink *link = g_ptr_array_index(pool->links, i);
         g_autofree char *name = NULL;

@@ -75,7 +75,6 @@ gboolean imap_link_is_selected(const ImapLink *link);
 /* Of the selected mailbox; 0 when the server did not say. */
 guint32 imap_link_uidvalidity(const ImapLink *link);
 guint32 imap_link_exists(const ImapLink *link);
-guint64 imap_link_highestmodseq(const ImapLink *link);
 guint imap_link_capabilities(const ImapLink *link);
 /* The session behind it, to tell links apart in callbacks of commands. */
 ImapLink *imap_pool_find(ImapPool *pool, ImapSession *session);
