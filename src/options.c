@@ -159,7 +159,8 @@ take_option(Parser *parser, const char *name, const char *value, GError **error)
         /* In a file a word alone is no line: there it is NAME=true. */
         if (value != NULL && strcmp(value, "true") != 0)
             return usage(error, "option %s takes no value", name);
-        g_string_append_printf(parser->mount, ",%s", name);
+        if (strstr(parser->mount->str, name) == NULL)
+            g_string_append_printf(parser->mount, ",%s", name);
         return TRUE;
     }
     return is_for_others(name) ||
@@ -201,6 +202,8 @@ take_host(Options *options, const char *text, GError **error)
 
     if (*text == '[' && end == NULL)
         return usage(error, "the [ in the source has no ]");
+    if (end != NULL && end[1] != '\0' && end + 1 != colon)
+        return usage(error, "%s is no port", end + 1);
 
     if (colon != NULL &&
         !g_ascii_string_to_unsigned(colon + 1, 10, 1, 65535, &port, NULL))
@@ -328,7 +331,6 @@ take_arguments(Parser *parser, int argc, char **argv, char **lists,
      * URL has to know about tls= and username=. */
     for (int pass = 0; pass < 2; pass++) {
         for (char **list = lists; list != NULL && *list != NULL; list++) {
-            g_string_truncate(parser->mount, 0);
             if (!take_list(parser, *list, error))
                 return FALSE;
         }

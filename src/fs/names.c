@@ -67,7 +67,9 @@ write_date(char *to, gsize size, gint64 when)
 {
     time_t t = (time_t)when;
     struct tm tm;
-    return localtime_r(&t, &tm) ? strftime(to, size, "%Y-%m-%d %H%M ", &tm) : 0;
+    /* A name must not begin as a sender likes. */
+    return localtime_r(&t, &tm) ? strftime(to, size, "%Y-%m-%d %H%M ", &tm)
+                                : g_strlcpy(to, "(no date) ", size);
 }
 
 void
@@ -92,7 +94,7 @@ fs_names_message(const MailMessage *message, FsNaming naming,
     write_text(&writer, " - ");
     write_normalized(&writer, mail_message_field(message, MAIL_FIELD_SUBJECT),
                      "(no subject)");
-    while (writer.to[-1] == ' ' || writer.to[-1] == '.')
+    while (writer.to > name && (writer.to[-1] == ' ' || writer.to[-1] == '.'))
         writer.to--;
     memcpy(writer.to, suffix, suffix_size + 1);
 }
@@ -129,21 +131,18 @@ is_escape(const char *at)
             (g_ascii_isxdigit(at[1]) && g_ascii_isxdigit(at[2])));
 }
 
-/* AT begins a character of LENGTH octets, or one octet of what is no UTF-8. */
+/* AT begins a character, or is one octet of what is no UTF-8. */
 static gboolean
-must_escape(const MailMailbox *mailbox, const char *at, gsize length,
-            gboolean valid)
+must_escape(const MailMailbox *mailbox, const char *at, gboolean valid)
 {
     guchar c = (guchar)*at;
     if (c < 0x20 || c == 0x7f || c == '/' || is_escape(at))
         return TRUE;
-    if (at == mailbox->leaf && (c == '.' || mailbox->twin))
+    if (at == mailbox->leaf && c == '.')
         return TRUE;
     if (mailbox->raw && c == '&')
         return TRUE; /* or it would look like one that could be decoded */
-    if (c < 0x80)
-        return FALSE;
-    return !valid || (length == 2 && g_utf8_get_char(at) < 0xa0); /* C1 */
+    return c >= 0x80 && (!valid || !is_allowed(g_utf8_get_char(at)));
 }
 
 char *
@@ -155,22 +154,25 @@ fs_names_mailbox(const MailMailbox *mailbox)
     gsize length;
     gsize cut;
 
-    if (*mailbox->leaf == '\0')
+    if (*mailbox->leaf == '\0' && !mailbox->twin)
         return g_strdup("%.");
     for (const char *at = mailbox->leaf; *at != '\0'; at += length) {
         length = valid ? (gsize)(g_utf8_next_char(at) - at) : 1;
-        if (!must_escape(mailbox, at, length, valid)) {
+        if (!must_escape(mailbox, at, valid)) {
             g_string_append_len(name, at, (gssize)length);
             continue;
         }
         for (gsize i = 0; i < length; i++)
             g_string_append_printf(name, "%%%02X", (guchar)at[i]);
     }
-    if (name->len <= FS_NAME_MAX)
+    if (name->len <= FS_NAME_MAX && !mailbox->twin)
         return g_string_free(g_steal_pointer(&name), FALSE);
-    /* Too long: its beginning, and what tells it from all others. */
-    sum = g_compute_checksum_for_string(G_CHECKSUM_SHA256, name->str, -1);
-    for (cut = 200; cut > 0 && ((guchar)name->str[cut] & 0xc0) == 0x80; cut--)
+    /* Too long, or not the only one: its beginning, and what tells it from all
+     * others. */
+    sum = g_compute_checksum_for_string(
+        G_CHECKSUM_SHA256, mailbox->twin ? mailbox->name : name->str, -1);
+    for (cut = MIN(name->len, 200);
+         cut > 0 && ((guchar)name->str[cut] & 0xc0) == 0x80; cut--)
         continue;
     g_string_truncate(name, cut);
     g_string_append_printf(name, "%%~%.32s", sum);

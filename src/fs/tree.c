@@ -340,8 +340,8 @@ emit_messages(Reader *reader, MailMailbox *mailbox)
     char name[FS_NAME_MAX + 1];
     FsAttributes attributes;
 
-    if (uid > G_MAXUINT32)
-        return TRUE; /* behind the last one there can be */
+    if (!mailbox->selectable || uid > G_MAXUINT32)
+        return TRUE; /* none, or behind the last one there can be */
     for (guint i = mail_mailbox_seek(mailbox, (guint32)uid); i < count; i++) {
         const MailMessage *message = mail_mailbox_at(mailbox, i);
         fs_names_message(message, reader->tree->naming, name);

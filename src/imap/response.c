@@ -88,8 +88,10 @@ fetch_uid(ImapCursor *at, ImapFetch *fetch)
 static gboolean
 fetch_flags(ImapCursor *at, ImapFetch *fetch)
 {
+    if (!imap_take_list(at, &fetch->flags))
+        return FALSE;
     fetch->items |= IMAP_FETCH_FLAGS;
-    return imap_take_list(at, &fetch->flags);
+    return TRUE;
 }
 
 static gboolean

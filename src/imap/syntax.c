@@ -99,25 +99,40 @@ imap_take_nz_number(ImapCursor *cursor, guint32 *ret)
     return FALSE;
 }
 
+/* What is between the quotes, as it stands. */
+static gboolean
+skip_quoted(ImapCursor *cursor, ImapSlice *ret)
+{
+    char *start = cursor->at + 1;
+    char *at = start;
+
+    for (; at != cursor->end && *at != '"'; at++) {
+        if (*at == '\\' && ++at == cursor->end)
+            return FALSE;
+    }
+    if (at == cursor->end)
+        return FALSE;
+    *ret = (ImapSlice){start, (gsize)(at - start)};
+    cursor->at = at + 1;
+    return TRUE;
+}
+
 static gboolean
 take_quoted(ImapCursor *cursor, ImapSlice *ret)
 {
-    char *start = cursor->at + 1;
-    char *from = start;
-    char *to;
+    char *from = cursor->at + 1;
+    char *to = from;
+    char *end;
 
-    while (from != cursor->end && *from != '"' && *from != '\\')
-        from++;
-    to = from;
-    for (; from != cursor->end && *from != '"'; from++, to++) {
-        if (*from == '\\' && ++from == cursor->end)
-            return FALSE;
+    if (!skip_quoted(cursor, ret))
+        return FALSE;
+    if (memchr(ret->data, '\\', ret->length) == NULL)
+        return TRUE;
+    for (end = from + ret->length; from != end; from++, to++) {
+        from += *from == '\\';
         *to = *from;
     }
-    if (from == cursor->end)
-        return FALSE;
-    *ret = (ImapSlice){start, (gsize)(to - start)};
-    cursor->at = from + 1;
+    ret->length = (gsize)(to - ret->data);
     return TRUE;
 }
 
@@ -184,7 +199,9 @@ imap_skip_value(ImapCursor *cursor)
         } else if (imap_take_char(&at, ')')) {
             if (depth-- == 0)
                 return FALSE;
-        } else if (!imap_take_astring(&at, &ignored)) {
+        } else if (at.at != at.end && *at.at == '"'
+                       ? !skip_quoted(&at, &ignored)
+                       : !imap_take_astring(&at, &ignored)) {
             return FALSE;
         }
     } while (depth > 0);
@@ -253,8 +270,9 @@ imap_parse_date(ImapSlice text)
         !imap_take_number(&at, &minute) || !imap_take_char(&at, ':') ||
         !imap_take_number(&at, &second))
         return 0;
-    if (day < 1 || day > 31 || year > 9999 || hour > 24 || minute > 59 ||
-        second > 60)
+    if (year > 9999 || hour > 24 || minute > 59 || second > 60 ||
+        !g_date_valid_dmy((GDateDay)MIN(day, 99), (GDateMonth)month,
+                          (GDateYear)(year + 400))) /* 0 is a year, too */
         return 0;
     imap_take_space(&at);
     west = imap_take_char(&at, '-');

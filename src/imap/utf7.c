@@ -33,6 +33,8 @@ decode_run(const char *digits, gsize length, GString *out)
             n_bits -= 16;
         }
     }
+    if (units->len == 0)
+        return FALSE;
     utf8 = g_utf16_to_utf8((gunichar2 *)(void *)units->data, units->len, NULL,
                            NULL, NULL);
     if (utf8 == NULL)

@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "imap/uidset.h"
 #include "mail/internal.h"
 
 enum { MESSAGES_MAX = 16 << 20, NUMBERS_GAP = 1024 };
@@ -534,34 +533,6 @@ compare_uids(gconstpointer a, gconstpointer b)
     return one < other ? -1 : one > other;
 }
 
-/* What a server says instead of EXPUNGE where it may (RFC 7162, 3.2.10). */
-static void
-take_vanished(Watch *watch, ImapSlice uids)
-{
-    MailMailbox *mailbox = mail_account_mailbox(watch->account, watch->mailbox);
-    guint count = mail_mailbox_count(mailbox);
-    guint kept = 0;
-    guint32 first;
-    guint32 last;
-
-    while (watch->removed->len <= count &&
-           imap_uidset_next(&uids, &first, &last)) {
-        for (guint i = mail_mailbox_seek(mailbox, first); i < count; i++) {
-            guint32 uid = mail_mailbox_at(mailbox, i)->uid;
-            if (uid > last)
-                break;
-            g_array_append_val(watch->removed, uid);
-        }
-    }
-    g_array_sort(watch->removed, compare_uids);
-    for (guint i = 0; i < watch->uids->len; i++) {
-        guint32 uid = g_array_index(watch->uids, guint32, i);
-        if (!g_array_binary_search(watch->removed, &uid, compare_uids, NULL))
-            g_array_index(watch->uids, guint32, kept++) = uid;
-    }
-    g_array_set_size(watch->uids, kept);
-}
-
 /* Many at once cost one pass over the table. */
 static void
 remove_expunged(Watch *watch, MailMailbox *mailbox)
@@ -606,9 +577,6 @@ mail_listing_untagged(MailAccount *account, ImapLink *link,
     else if (response->kind == IMAP_EXPUNGE && watch != NULL &&
              imap_link_is_selected(link))
         take_expunge(watch, response->number);
-    else if (response->kind == IMAP_VANISHED && watch != NULL &&
-             !response->vanished.earlier && imap_link_is_selected(link))
-        take_vanished(watch, response->vanished.uids);
 }
 
 void

@@ -29,7 +29,8 @@ struct MailMailbox {
     GHashTable *by_leaf; /* of those of the children that are no twins */
     gboolean selectable;
     char *special_use; /* "\Sent" and so on, or NULL */
-    guint seen_in;     /* the number of the LIST that last named it */
+    guint listed_in;   /* the number of the LIST that last named it */
+    guint seen_in;     /* ... that last named it or what is below it */
 
     guint32 uidvalidity; /* 0: unknown */
     MailListing listing;

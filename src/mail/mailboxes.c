@@ -211,7 +211,7 @@ mail_mailboxes_take(MailMailboxes *mailboxes, const ImapList *list)
         if (mailbox == NULL)
             return;
     }
-    mailbox->seen_in = mailboxes->run;
+    mailbox->listed_in = mailbox->seen_in = mailboxes->run;
     for (MailMailbox *above = mailbox->parent; above->parent != NULL;
          above = above->parent)
         above->seen_in = mailboxes->run;
@@ -240,7 +240,11 @@ mail_mailboxes_end(MailMailboxes *mailboxes)
 {
     for (guint id = 1; id <= G_MAXUINT16; id++) {
         MailMailbox *mailbox = mailboxes->by_id[id];
-        if (mailbox != NULL && mailbox->seen_in != mailboxes->run)
+        if (mailbox == NULL)
+            continue;
+        if (mailbox->seen_in != mailboxes->run)
             mail_mailboxes_remove(mailboxes, mailbox);
+        else if (mailbox->listed_in != mailboxes->run)
+            mailbox->selectable = FALSE; /* only its children are left */
     }
 }

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "rows.h"
+
+#include "fs/node.h"
+
+static const FsNode nodes[] = {
+    {FS_ROOT, 0, 0, 0},
+    {FS_MAILBOX, 1, 0, 0},
+    {FS_MAILBOX, G_MAXUINT16, 0, 0},
+    {FS_MESSAGE, 1, 1, 0},
+    {FS_MESSAGE, 1, 2, 0},
+    {FS_MESSAGE, 2, 1, 0},
+    {FS_MESSAGE, G_MAXUINT16, G_MAXUINT32, 0},
+    {FS_MESSAGE, G_MAXUINT16, G_MAXUINT32, 0xfff},
+    {FS_MESSAGE, 1, 1, 1},
+    {FS_CONTROL, 0, 0, 0},
+    {FS_STATUS, 0, 0, 0},
+};
+
+static void
+test_there_and_back(void **state)
+{
+    g_autoptr(GHashTable) seen = g_hash_table_new(g_int64_hash, g_int64_equal);
+    guint64 inos[G_N_ELEMENTS(nodes)];
+    (void)state;
+
+    for (guint i = 0; i < G_N_ELEMENTS(nodes); i++) {
+        FsNode node;
+        inos[i] = fs_node_ino(nodes[i]);
+        node = fs_node_of(inos[i]);
+        assert_int_equal(node.kind, nodes[i].kind);
+        assert_int_equal(node.mailbox, nodes[i].mailbox);
+        assert_int_equal(node.uid, nodes[i].uid);
+        assert_int_equal(node.part, nodes[i].part);
+        assert_int_not_equal(inos[i], 0);
+        assert_true(g_hash_table_add(seen, &inos[i]));
+    }
+}
+
+static void
+test_root(void **state)
+{
+    (void)state;
+    assert_int_equal(fs_node_ino((FsNode){.kind = FS_ROOT}), 1);
+    assert_int_equal(fs_node_of(1).kind, FS_ROOT);
+}
+
+/* Whatever number comes, a node is what comes of it. */
+static void
+test_any_number(void **state)
+{
+    g_autoptr(GRand) random = g_rand_new_with_seed(1);
+    (void)state;
+    for (guint i = 0; i < 100000; i++) {
+        guint64 ino = (guint64)g_rand_int(random) << 32 | g_rand_int(random);
+        FsNode node = fs_node_of(ino);
+        if (node.kind != FS_ROOT)
+            assert_int_equal(fs_node_ino(node), ino);
+    }
+    assert_int_equal(fs_node_of(0).uid, 0);
+    assert_int_equal(fs_node_of(G_MAXUINT64).kind, 15);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_there_and_back),
+        cmocka_unit_test(test_root),
+        cmocka_unit_test(test_any_number),
+    };
+    rows_begin_program();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
