@@ -210,7 +210,6 @@ static const struct {
     {"a bare step gets its name", "/a/b", "/a|/a/b", "a(b)"},
     {"the first of twins goes", "/&AOk-|/\303\251", "/\303\251", "\303\251~!"},
     {"a twin goes", "/&AOk-|/\303\251", "/&AOk-", "\303\251"},
-    /* BUG: a name the server has dropped stays, and can be selected. */
     {"a parent goes, its child stays", "/a|/a/b", "/a/b", "a?(b)"},
 };
 

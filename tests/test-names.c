@@ -85,6 +85,7 @@ static const struct {
     {"a", "e\314\201", 0, "1970-01-01 0000 a - \303\251.7.eml"},
     {"a", "\342\204\252", 0, "1970-01-01 0000 a - K.7.eml"},
     /* INTERNALDATE of all kinds. */
+    {"a", "b", G_MAXINT64, "(no date) a - b.7.eml"},
     {"a", "b", -1, "1969-12-31 2359 a - b.7.eml"},
     {"a", "b", G_GINT64_CONSTANT(2147483648), "2038-01-19 0314 a - b.7.eml"},
     {"a", "b", G_GINT64_CONSTANT(253402300799), "9999-12-31 2359 a - b.7.eml"},
@@ -143,8 +144,7 @@ test_hostile_messages(void **state)
         "\357\277\277",
         "\360\235\205\240",
     };
-    /* BUG: beyond what localtime_r() can say there is no date to stop at, and
-     * blanks and dots are cut off beyond the beginning of the name. */
+    /* Beyond what localtime_r() can say there is no date to begin with. */
     static const gint64 dates[] = {
         0,
         -1,
@@ -266,7 +266,7 @@ static const struct {
     {"a\\b", FALSE, "a\\b"},
     {" a ", FALSE, " a "},
     {"a\302\205b", FALSE, "a%C2%85b"},
-    /* BUG: these switch the direction of a file manager's line. */
+    /* These switch the direction of a file manager's line. */
     {"gnp\342\200\256exe", FALSE, "gnp%E2%80%AEexe"},
     {"a\342\200\250b", FALSE, "a%E2%80%A8b"},
 };
@@ -356,7 +356,6 @@ static const Set sets[] = {
      NULL,
      {"/&AAo-", "/&AAE-", "/&AH8-", "/%0A", "/a\001b", "/a\nb", "/a\tb"}},
     {"C1 and direction", NULL, {"/&AIU-", "/x&AJs-", "/&IC4-", "/a&IGc-b"}},
-    /* BUG: "&" that cannot be decoded and "&-" that can are both "%26". */
     {"modified UTF-7 that is not canonical",
      NULL,
      {"/&", "/a&b", "/a&-b", "/&AOk", "/&AOk-", "/&AC8-", "/&AC4ALg-", "/&AGE-",
@@ -379,7 +378,6 @@ static const Set sets[] = {
      {".INBOX", ".INBOX.INBOX", ".INBOX.a", ".a"}},
     {"twins that begin with a dot", "INBOX.", {".INBOX..a", "/.a", ".INBOX.x"}},
     {"twins that begin with UTF-8", NULL, {"/&AOk-", "/\303\251"}},
-    /* BUG: all twins but the first have one name. */
     {"triplets by delimiter", NULL, {"/a/x", ".a.x", "|a|x", "\\a\\x"}},
     {"triplets by case", NULL, {"/INBOX/x", "/inbox/x", "/Inbox/x"}},
     {"triplets by prefix", "INBOX.", {".INBOX.a&-b", ".INBOX.a&b", ".a&b"}},

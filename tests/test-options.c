@@ -104,7 +104,6 @@ static const struct {
     {"imaps://example.org:993x/ /", NULL},
     {"imaps://::1/ /", NULL},
     {"imaps://[::1/ /", NULL},
-    /* BUG: what stands between "]" and ":" is passed over. */
     {"imaps://[::1]x:993/ /", NULL},
     {"http://example.org/ /", NULL},
     {"nobody /", NULL},
@@ -228,7 +227,7 @@ static const struct {
     {"-o rw,suid,dev imaps://example.org/ /", ALWAYS "fsname=me@example.org"},
     {"imaps://a%2Callow_other%5C@example.org/ /",
      ALWAYS "fsname=a_allow_other_@example.org"},
-    /* BUG: each -o drops what those before it, and the account, said. */
+    /* No -o drops what those before it, or the account, said. */
     {"-o allow_other -o noatime imaps://example.org/ /",
      ALWAYS "fsname=me@example.org,allow_other,noatime"},
     {"shared /", ALWAYS "fsname=me@example.net,allow_other"},

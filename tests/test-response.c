@@ -345,7 +345,7 @@ static const struct {
     {"backslash delimiter",
      OCTETS("* NAMESPACE ((\"a\\\\\" \"\\\\\")) NIL NIL\r\n"),
      "namespace | prefix=<a\\> \\ | |"},
-    /* BUG: taking the list unescapes it, the second reading once more. */
+    /* A namespace is read twice, and unescaped once. */
     {"escapes in a prefix",
      OCTETS("* NAMESPACE ((\"a\\\\b\\\\\" \"\\\\\")) NIL NIL\r\n"),
      "namespace | prefix=<a\\b\\> \\ | |"},
@@ -460,7 +460,6 @@ static const struct {
      "fetch 1 uid=0 size=4294967296"},
     {"MODSEQ without parentheses", OCTETS("* 1 FETCH (UID 3 MODSEQ 5)\r\n"),
      "fetch 1 uid=3"},
-    /* BUG: what could not be read counts as sent, and as no flags at all. */
     {"FLAGS NIL are no flags that were sent",
      OCTETS("* 1 FETCH (UID 3 FLAGS NIL)\r\n"), "fetch 1 uid=3"},
     {"FLAGS cut off", OCTETS("* 1 FETCH (UID 3 FLAGS (\\Seen\r\n"),

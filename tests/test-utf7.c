@@ -83,8 +83,6 @@ static const struct {
     {"DEL", "a\177"},
 };
 
-/* BUG: a run without a whole unit, "&A-", has no array to hand to GLib, which
- * logs a critical; that ends this program. */
 static void
 test_refused(void **state)
 {
