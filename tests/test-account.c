@@ -670,6 +670,7 @@ enter(Scene *scene)
     g_autofree char *mailboxes = list(scene, 1, NULL);
     guint64 inbox = find(scene, 1, "INBOX");
     g_autofree char *messages = list(scene, inbox, NULL);
+    assert_non_null(mailboxes);
     assert_non_null(messages);
     return inbox;
 }

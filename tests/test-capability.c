@@ -45,9 +45,8 @@ test_rows(void **state)
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
         const char *name = rows[i].name;
         gsize length = strlen(rows[i].words);
-        g_autofree char *data = g_memdup2(rows[i].words, length);
-        guint capabilities =
-            imap_capabilities_parse((ImapSlice){data ? data : "", length});
+        g_autofree char *data = copy_octets(rows[i].words, length);
+        guint capabilities = imap_capabilities_parse((ImapSlice){data, length});
         g_autofree char *text = imap_capabilities_text(capabilities);
         row_number(name, "capabilities", capabilities, rows[i].capabilities);
         row_string(name, "text", text, rows[i].text);

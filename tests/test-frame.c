@@ -120,9 +120,8 @@ test_rows(void **state)
         const char *name = frame_rows[i].name;
         ImapFramer framer = {0, 0};
         g_autoptr(GError) error = NULL;
-        /* Of exactly that size, so that a sanitizer sees any step beyond. */
         g_autofree char *data =
-            g_memdup2(frame_rows[i].data, frame_rows[i].length);
+            copy_octets(frame_rows[i].data, frame_rows[i].length);
         gsize size = 0;
         ImapFrame frame =
             imap_frame(&framer, data, frame_rows[i].length, &size, &error);

@@ -473,7 +473,7 @@ test_rows(void **state)
 {
     (void)state;
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
-        g_autofree char *data = g_memdup2(rows[i].data, rows[i].length);
+        g_autofree char *data = copy_octets(rows[i].data, rows[i].length);
         g_autofree char *text = NULL;
         ImapResponse response;
 
@@ -492,14 +492,15 @@ test_damaged(void **state)
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
         for (gsize at = 0; at < rows[i].length; at++) {
             static const char changes[] = "\0\r\n \"\\(){}[]<>*9A\377";
-            g_autofree char *cut = g_memdup2(rows[i].data, at);
+            g_autofree char *cut = copy_octets(rows[i].data, at);
             g_autofree char *first = NULL;
             ImapResponse response;
 
             imap_response_parse(cut, at, &response);
             first = describe(&response);
             for (gsize c = 0; c < sizeof changes - 1; c++) {
-                g_autofree char *data = g_memdup2(rows[i].data, rows[i].length);
+                g_autofree char *data =
+                    copy_octets(rows[i].data, rows[i].length);
                 g_autofree char *text = NULL;
                 data[at] = changes[c];
                 imap_response_parse(data, rows[i].length, &response);

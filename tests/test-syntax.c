@@ -104,7 +104,7 @@ test_elements(void **state)
     for (guint i = 0; i < G_N_ELEMENTS(element_rows); i++) {
         const char *name = element_rows[i].name;
         gsize length = element_rows[i].length;
-        g_autofree char *data = g_memdup2(element_rows[i].data, length);
+        g_autofree char *data = copy_octets(element_rows[i].data, length);
         g_autofree char *behind = NULL;
         g_autofree char *got = NULL;
         ImapCursor cursor = {data, data + length};

@@ -56,8 +56,8 @@ test_read(void **state)
     (void)state;
     for (guint i = 0; i < G_N_ELEMENTS(read_rows); i++) {
         gsize length = strlen(read_rows[i].set);
-        g_autofree char *data = g_memdup2(read_rows[i].set, length);
-        ImapSlice set = {data ? data : "", length};
+        g_autofree char *data = copy_octets(read_rows[i].set, length);
+        ImapSlice set = {data, length};
         g_autoptr(GString) ranges = g_string_new(NULL);
         guint32 first, last;
 

@@ -3,7 +3,11 @@
  * Identity is a value.  An inode number says all there is to say about what it
  * names, so there is no inode table and nothing to do on FORGET:
  *
- *     kind 4 bits | mailbox 16 bits | UID 32 bits | part 12 bits
+ *     kind 4 bits | part 12 bits | mailbox 16 bits | UID 32 bits, shifted
+ *
+ * The last is shifted by a multiple of the mailbox, so that the low bits of
+ * mailboxes differ, too: the kernel's table of inodes looks at these.  Within a
+ * mailbox numbers grow with the UID, which tools that sort by number rely on.
  *
  * You CAN keep one for as long as you like; look the object up again after
  * each wait, it may be gone.  You CANNOT tell from a number alone that it is

@@ -12,6 +12,8 @@ struct FsNotifier {
     MailAccount *account;
     GAsyncQueue *queue; /* of Notice */
     GThread *thread;
+    gint stopping; /* these two belong to both threads: atomic */
+    gint stopped;
 };
 
 typedef struct {
@@ -27,6 +29,11 @@ run(gpointer data)
 
     for (gboolean end = FALSE; !end;) {
         g_autofree Notice *notice = g_async_queue_pop(notifier->queue);
+        if (g_atomic_int_get(&notifier->stopping) &&
+            notice->kind != NOTICE_END) {
+            g_free(notice->name);
+            continue;
+        }
         switch (notice->kind) {
         case NOTICE_NAME:
             fuse_lowlevel_notify_inval_entry(notifier->session, notice->ino,
@@ -43,6 +50,8 @@ run(gpointer data)
         }
         g_free(notice->name);
     }
+    g_atomic_int_set(&notifier->stopped, TRUE);
+    g_main_context_wakeup(NULL);
     return NULL;
 }
 
@@ -129,11 +138,20 @@ fs_notifier_new(struct fuse_session *session, MailAccount *account)
     return notifier;
 }
 
+gboolean
+fs_notifier_stop(FsNotifier *notifier)
+{
+    if (!g_atomic_int_get(&notifier->stopping)) {
+        mail_account_observe(notifier->account, NULL, NULL);
+        g_atomic_int_set(&notifier->stopping, TRUE);
+        push(notifier, NOTICE_END, 0, NULL);
+    }
+    return g_atomic_int_get(&notifier->stopped);
+}
+
 void
 fs_notifier_free(FsNotifier *notifier)
 {
-    mail_account_observe(notifier->account, NULL, NULL);
-    push(notifier, NOTICE_END, 0, NULL);
     g_thread_join(notifier->thread);
     g_async_queue_unref(notifier->queue);
     g_free(notifier);

@@ -18,7 +18,13 @@ typedef struct FsNotifier FsNotifier;
 
 /* Observes ACCOUNT.  SESSION outlives the notifier. */
 FsNotifier *fs_notifier_new(struct fuse_session *session, MailAccount *account);
-/* SESSION must be unmounted: a thread that is blocked ends with that. */
+/*
+ * No more notifications.  TRUE when the thread has nothing left to do; until
+ * then requests must still be answered, since it may wait behind one of them.
+ * The main context is woken when that changes.
+ */
+gboolean fs_notifier_stop(FsNotifier *notifier);
+/* It must have stopped. */
 void fs_notifier_free(FsNotifier *notifier);
 
 #endif

@@ -32,6 +32,7 @@ struct FsOps {
     GSource *source;
     GSourceFunc done;
     gpointer done_data;
+    gboolean ending;    /* nothing waits any more */
     GHashTable *cached; /* directory -> its generation the kernel has cached */
 };
 
@@ -136,6 +137,10 @@ start(FsCall *call)
     if (fault.error != NULL) {
         reply_error(call->req, fault.error);
         g_error_free(fault.error);
+        return;
+    }
+    if (call->ops->ending) {
+        fuse_reply_err(call->req, EINTR);
         return;
     }
     waiting = g_memdup2(call, sizeof *call);
@@ -594,7 +599,11 @@ fs_ops_unmount(FsOps *ops)
 {
     g_autoptr(GError) end = g_error_new(IMAPFS_ERROR, IMAPFS_ERROR_CANCELLED,
                                         "the file system is being unmounted");
+    ops->ending = TRUE;
     fs_park_evict(ops->park, end);
+    /* The notifier may wait behind a request that is still to be answered. */
+    while (!fs_notifier_stop(ops->notifier))
+        g_main_context_iteration(NULL, TRUE);
     if (ops->source != NULL) {
         g_source_destroy(ops->source);
         g_clear_pointer(&ops->source, g_source_unref);

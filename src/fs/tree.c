@@ -313,17 +313,34 @@ emit_dots(Reader *reader, guint64 ino)
     return TRUE;
 }
 
+/* The index of the first child whose id is ID or larger. */
+static guint
+first_from(const GPtrArray *children, gint64 id)
+{
+    guint low = 0;
+    guint high = children->len;
+
+    while (low < high) {
+        guint middle = low + (high - low) / 2;
+        const MailMailbox *child = g_ptr_array_index(children, middle);
+        if (child->id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 static gboolean
 emit_mailboxes(Reader *reader, MailMailbox *parent)
 {
     const GPtrArray *children = mail_mailbox_children(parent);
     FsAttributes attributes;
 
-    for (guint i = 0; i < children->len; i++) {
+    for (guint i = first_from(children, reader->offset - AT_MAILBOXES);
+         i < children->len; i++) {
         const MailMailbox *child = g_ptr_array_index(children, i);
         g_autofree char *name = NULL;
-        if (child->id + AT_MAILBOXES < reader->offset)
-            continue;
         name = fs_names_mailbox(child);
         fill_directory(reader->tree, child, &attributes);
         if (!emit(reader, name, &attributes, child->id + AT_MAILBOXES + 1))
@@ -344,6 +361,9 @@ emit_messages(Reader *reader, MailMailbox *mailbox)
         return TRUE; /* none, or behind the last one there can be */
     for (guint i = mail_mailbox_seek(mailbox, (guint32)uid); i < count; i++) {
         const MailMessage *message = mail_mailbox_at(mailbox, i);
+        if (mailbox->listing == MAIL_LISTING &&
+            message->uid > mailbox->listed_to)
+            return TRUE;
         fs_names_message(message, reader->tree->naming, name);
         fill_message(reader->tree, mailbox, message, &attributes);
         if (!emit(reader, name, &attributes, AT_MESSAGES + message->uid + 1))

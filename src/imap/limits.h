@@ -12,8 +12,6 @@ enum {
     IMAP_BODIES_MAX = 4, /* body sections we ask for in one FETCH */
     IMAP_MAILBOX_NAME_MAX = 4000, /* octets of a mailbox name */
     IMAP_MAILBOXES_MAX = 50000,   /* mailboxes of an account */
-    IMAP_CHUNK_MAX = 4 << 20,     /* octets we ask for in one partial FETCH */
-    IMAP_COMMAND_MAX = 8000,      /* octets of one of our command lines */
 };
 
 #endif

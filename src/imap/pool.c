@@ -15,6 +15,7 @@ enum {
 #define RETRY_LAST (60 * CLOCK_SECOND)
 /* How long a server that refused one more connection is believed. */
 #define LIMIT_MEMORY (600 * CLOCK_SECOND)
+#define TROUBLE_MEMORY (30 * CLOCK_SECOND)
 /* A link that nobody used for so long is closed, but for the last one. */
 #define LINK_LIFE (1800 * CLOCK_SECOND)
 #define SWEEP_INTERVAL (60 * CLOCK_SECOND)
@@ -218,6 +219,7 @@ on_limit_timer(gpointer data)
     ImapPool *pool = data;
     pool->limit_timer = 0;
     pool->server_limit = pool->limit;
+    pool->events->available(pool->data);
 }
 
 static void
@@ -252,6 +254,11 @@ drop_link(ImapLink *link, const GError *error)
     ImapPool *pool = link->pool;
     gboolean was_ready = link->ready || link->leaving;
     /* One that is thrown out at once is as good as none. */
+    /* A server may hang up on one connection too many, but TLS or the wire may
+     * be in trouble, too. */
+    gboolean says_limit =
+        link->session != NULL &&
+        !g_error_matches(error, IMAPFS_ERROR, IMAPFS_ERROR_PROTOCOL);
     gboolean failed = !was_ready || (link->ready && !link->useful);
 
     link->ready = FALSE;
@@ -269,7 +276,8 @@ drop_link(ImapLink *link, const GError *error)
         pool->server_limit = count_links(pool, TRUE);
         clock_cancel(pool->clock, &pool->limit_timer);
         pool->limit_timer =
-            clock_after(pool->clock, LIMIT_MEMORY, on_limit_timer, pool);
+            clock_after(pool->clock, says_limit ? LIMIT_MEMORY : TROUBLE_MEMORY,
+                        on_limit_timer, pool);
     } else if (failed && count_links(pool, FALSE) == 0) {
         retry_later(pool, error);
     }
@@ -415,8 +423,9 @@ is_on(const ImapLink *link, const char *mailbox)
 static ImapLink *
 find_sharable(ImapPool *pool, const char *mailbox, ImapLoan loan)
 {
-    guint depth =
-        loan == IMAP_LOAN_INTERACTIVE ? DEPTH_INTERACTIVE : DEPTH_AHEAD;
+    guint depth = loan == IMAP_LOAN_INTERACTIVE ? DEPTH_INTERACTIVE
+                  : loan == IMAP_LOAN_AHEAD     ? DEPTH_AHEAD
+                                                : 1 /* a quiet one */;
     ImapLink *best = NULL;
 
     for (guint i = 0; i < pool->links->len; i++) {

@@ -460,11 +460,12 @@ imap_next_namespace(ImapSlice *slice, ImapSlice *ret_prefix,
                     char *ret_delimiter)
 {
     /* The response is ours to alter, see imap_response_parse(). */
-    ImapCursor at = {(char *)slice->data, (char *)slice->data + slice->length};
+    ImapCursor at;
     gboolean found;
 
     if (slice->data == NULL)
         return FALSE;
+    at = (ImapCursor){(char *)slice->data, (char *)slice->data + slice->length};
     imap_take_space(&at);
     found = imap_take_char(&at, '(') && imap_take_nstring(&at, ret_prefix) &&
             ret_prefix->data != NULL && imap_take_space(&at) &&

@@ -7,8 +7,9 @@
 #include "imap/frame.h"
 
 enum {
-    READ_SIZE = 64 << 10,
-    READS_AT_ONCE = 8,      /* then others have their turn */
+    READ_SIZE = 16 << 10,
+    READS_AT_ONCE = 32, /* then others have their turn */
+    LARGE_INPUT = 1 << 20,
     PROGRESS_OCTETS = 4096, /* fewer, in half a response, are no sign of life */
 };
 #define IDLE_DELAY (300 * CLOCK_MILLISECOND)
@@ -16,6 +17,8 @@ enum {
 #define IDLE_RENEWAL (570 * CLOCK_SECOND)
 /* How often a server without IDLE is asked for news. */
 #define POLL_INTERVAL (60 * CLOCK_SECOND)
+/* So long a session may keep others waiting. */
+#define TURN (10 * CLOCK_MILLISECOND)
 #define LOGOUT_PATIENCE (2 * CLOCK_SECOND)
 
 typedef enum {
@@ -71,6 +74,7 @@ struct ImapSession {
     GSource *more;         /* to go on reading after others had their turn */
 
     gint64 last_used;
+    gint64 polled_at;   /* when NOOP was sent last */
     gint64 alive_at;    /* the last sign of life that counts */
     gsize octets_since; /* octets received since then */
     guint stall_timer;
@@ -78,7 +82,6 @@ struct ImapSession {
     guint logout_timer;
 };
 
-static void pump(ImapSession *session);
 static void start_login(ImapSession *session, ImapSlice greeting_capabilities);
 
 /* ---- trace ---- */
@@ -311,8 +314,6 @@ imap_session_send(ImapSession *session, ImapCommand *command, ImapDone done,
 
 /* ---- nothing to do: compress, idle ---- */
 
-static void plan_idle(ImapSession *session);
-
 static void
 on_idle_done(ImapSession *session, const ImapResponse *answer,
              const GError *error, gpointer data)
@@ -363,6 +364,7 @@ on_idle_timer(gpointer data)
                 NULL);
         session->idle = IDLE_ASKED;
     } else {
+        session->polled_at = clock_now(session->clock);
         enqueue(session, imap_command_new("NOOP"), PIPELINED, NULL, NULL);
     }
 }
@@ -372,14 +374,19 @@ plan_idle(ImapSession *session)
 {
     gboolean busy = !g_queue_is_empty(&session->sent) ||
                     !g_queue_is_empty(&session->waiting);
+    gint64 delay;
+
     if (session->state != STATE_READY || busy || session->idle != IDLE_OFF ||
         session->logout_timer != 0)
         return;
     clock_cancel(session->clock, &session->idle_timer);
-    session->idle_timer = clock_after(
-        session->clock,
-        session->capabilities & IMAP_CAP_IDLE ? IDLE_DELAY : POLL_INTERVAL,
-        on_idle_timer, session);
+    /* Other commands are no reason not to ask for news. */
+    delay =
+        session->capabilities & IMAP_CAP_IDLE
+            ? IDLE_DELAY
+            : session->polled_at + POLL_INTERVAL - clock_now(session->clock);
+    session->idle_timer =
+        clock_after(session->clock, delay, on_idle_timer, session);
 }
 
 void
@@ -411,7 +418,7 @@ static void
 become_ready(ImapSession *session)
 {
     session->state = STATE_READY;
-    session->last_used = clock_now(session->clock);
+    session->last_used = session->polled_at = clock_now(session->clock);
     session->events->ready(session, session->data);
     if (session->state == STATE_READY)
         plan_idle(session);
@@ -736,6 +743,11 @@ handle_input(ImapSession *session)
         handle(session, &response);
     }
     g_byte_array_remove_range(input, 0, (guint)start);
+    if (start > LARGE_INPUT) { /* give back what a large response took */
+        session->input = g_byte_array_new();
+        g_byte_array_append(session->input, input->data, input->len);
+        g_byte_array_unref(input);
+    }
     if (error != NULL)
         imap_session_close(session, error);
 }
@@ -766,6 +778,7 @@ static void
 read_stream(gpointer data)
 {
     ImapSession *session = imap_session_ref(data);
+    gint64 end = clock_now(session->clock) + TURN;
     guint reads = 0;
 
     for (; session->state != STATE_CLOSED; reads++) {
@@ -773,7 +786,7 @@ read_stream(gpointer data)
         guint before = session->input->len;
         gssize n;
 
-        if (reads == READS_AT_ONCE) {
+        if (reads == READS_AT_ONCE || clock_now(session->clock) > end) {
             read_later(session);
             break;
         }

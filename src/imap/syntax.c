@@ -254,7 +254,7 @@ gint64
 imap_parse_date(ImapSlice text)
 {
     g_autofree char *copy = imap_slice_dup(text);
-    ImapCursor at = {copy, copy + text.length};
+    ImapCursor at;
     guint64 day, year, hour, minute, second, zone = 0;
     int month;
     gint64 seconds;
@@ -262,6 +262,7 @@ imap_parse_date(ImapSlice text)
 
     if (copy == NULL)
         return 0;
+    at = (ImapCursor){copy, copy + text.length};
     imap_take_space(&at);
     if (!imap_take_number(&at, &day) || !imap_take_char(&at, '-') ||
         !take_month(&at, &month) || !imap_take_char(&at, '-') ||

@@ -31,10 +31,13 @@ imap_uidset_add(ImapUidsetWriter *writer, guint32 uid)
 gboolean
 imap_uidset_next(ImapSlice *set, guint32 *ret_first, guint32 *ret_last)
 {
-    ImapCursor at = {(char *)set->data, (char *)set->data + set->length};
+    ImapCursor at;
     guint32 first, last;
 
-    if (set->data == NULL || !imap_take_nz_number(&at, &first))
+    if (set->data == NULL)
+        return FALSE;
+    at = (ImapCursor){(char *)set->data, (char *)set->data + set->length};
+    if (!imap_take_nz_number(&at, &first))
         return FALSE;
     last = first;
     if (imap_take_char(&at, ':') && !imap_take_nz_number(&at, &last))

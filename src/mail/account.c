@@ -109,7 +109,12 @@ on_listed(ImapSession *session, const ImapResponse *answer, const GError *error,
         mail_account_finish(account, account->mailboxes_want, refusal);
         return;
     }
-    mail_mailboxes_end(account->mailboxes);
+    /* One answer alone does not do away with everything. */
+    if (mail_mailboxes_is_plausible(account->mailboxes))
+        mail_mailboxes_end(account->mailboxes);
+    else
+        g_message("the server listed mailboxes without INBOX; what it left out "
+                  "is kept");
     account->mailboxes_known = TRUE;
     account->mailboxes_at = clock_now(account->clock);
     mail_account_finish(account, account->mailboxes_want, NULL);
@@ -371,8 +376,8 @@ mail_account_new(const MailAccountSetup *setup)
                                   setup->connections, &pool_events, account);
     account->mailboxes = mail_mailboxes_new(&mailboxes_events, account);
     g_queue_init(&account->pending);
-    account->listings = mail_listings_new(account);
-    account->readings = mail_readings_new(account, setup->cache_limit);
+    account->listings = mail_listings_new();
+    account->readings = mail_readings_new(setup->cache_limit);
     account->poll_timer =
         clock_after(account->clock, POLL_INTERVAL, on_poll_timer, account);
     return account;

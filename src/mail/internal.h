@@ -57,7 +57,7 @@ void mail_account_refresh_mailboxes(MailAccount *account);
 
 /* ---- listing.c ---- */
 
-MailListings *mail_listings_new(MailAccount *account);
+MailListings *mail_listings_new(void);
 void mail_listings_free(MailListings *listings);
 /* Sends what a LISTING want needs; FALSE when there is no link for it now. */
 gboolean mail_listing_plan(MailAccount *account, MailWant *want);
@@ -80,7 +80,7 @@ void mail_listing_distrust(MailAccount *account, MailMailbox *mailbox);
 
 /* ---- reading.c ---- */
 
-MailReadings *mail_readings_new(MailAccount *account, gsize cache_limit);
+MailReadings *mail_readings_new(gsize cache_limit);
 void mail_readings_free(MailReadings *readings);
 /* Sends WANT, and those like it among the pending ones. */
 gboolean mail_reading_plan(MailAccount *account, MailWant *want);

@@ -13,7 +13,11 @@
 #include "base/error.h"
 #include "mail/internal.h"
 
-enum { MESSAGES_MAX = 16 << 20, NUMBERS_GAP = 1024 };
+enum {
+    MESSAGES_MAX = 16 << 20,
+    MESSAGES_SLACK = 1 << 16, /* expunged ones that are still in the table */
+    NUMBERS_GAP = 1 << 20, /* sequence numbers that may be missing, for now */
+};
 /* A listing that no link watches is taken as fresh for so long. */
 #define STALE_AFTER (1 * CLOCK_SECOND)
 /* A mailbox somebody looked into so recently is listed again when its watcher
@@ -31,7 +35,9 @@ typedef struct {
     guint32 asked;     /* EXISTS when messages were asked for last */
     gboolean resync;   /* the listing was known before, and is compared */
     gboolean replaced; /* UIDVALIDITY changed under it */
-    guint serial;      /* of the command that ends the fetching */
+    guint before;      /* messages known when it began; some may be gone */
+    guint prefix; /* so many sequence numbers are known from the first on */
+    guint serial; /* of the command that ends the fetching */
 } Watch;
 
 /* A command of a listing; the watch may be another when its answer comes. */
@@ -57,10 +63,9 @@ free_watch(gpointer data)
 }
 
 MailListings *
-mail_listings_new(MailAccount *account)
+mail_listings_new(void)
 {
     MailListings *listings = g_new0(MailListings, 1);
-    (void)account;
     listings->watches = g_hash_table_new_full(NULL, NULL, NULL, free_watch);
     listings->wants = g_hash_table_new(NULL, NULL);
     return listings;
@@ -215,12 +220,14 @@ mail_listing_plan(MailAccount *account, MailWant *want)
     watch->mailbox = mailbox->id;
     watch->uids = g_array_new(FALSE, TRUE, sizeof(guint32));
     watch->removed = g_array_new(FALSE, FALSE, sizeof(guint32));
-    watch->resync = mail_mailbox_count(mailbox) > 0;
+    watch->before = mail_mailbox_count(mailbox);
+    watch->resync = watch->before > 0;
     g_hash_table_replace(account->listings->watches,
                          GUINT_TO_POINTER(mailbox->id), watch);
     imap_link_set_bulk(link, TRUE);
     if (mailbox->listing == MAIL_UNLISTED)
         mailbox->listing = MAIL_LISTING;
+    mailbox->listed_to = 0;
     if (watch->resync) {
         /* Which of those we know are left, then those that came since. */
         imap_link_send(
@@ -360,6 +367,8 @@ on_fetched(ImapSession *session, const ImapResponse *answer,
     if (refusal != NULL) {
         watch->fetching = FALSE;
         imap_link_set_bulk(watch->link, FALSE);
+        /* Whoever looks next has it listed again. */
+        mail_account_mailbox(account, fetch->mailbox)->fresh = FALSE;
         end_want(account, fetch->mailbox, refusal);
         return;
     }
@@ -405,10 +414,10 @@ mail_listing_left(MailAccount *account, ImapLink *link, const GError *error)
 static void
 note_number(Watch *watch, guint32 number, guint32 uid)
 {
-    /* Numbers come without large gaps, or they are made up. */
+    /* Numbers come without very large gaps, or they are made up. */
     if (number == 0 || number > MESSAGES_MAX ||
         number > imap_link_exists(watch->link) ||
-        number > 2 * watch->uids->len + NUMBERS_GAP)
+        number > watch->uids->len + NUMBERS_GAP)
         return;
     if (number > watch->uids->len)
         g_array_set_size(watch->uids, number);
@@ -426,6 +435,8 @@ static void
 insert(Watch *watch, MailMailbox *mailbox, const ImapFetch *fetch,
        const ImapBody *header)
 {
+    guint limit = MIN(imap_link_exists(watch->link), MESSAGES_MAX);
+    guint count = mail_mailbox_count(mailbox);
     MailMessage message = {
         .uid = fetch->uid,
         .flags = mail_mailbox_parse_flags(mailbox, fetch->flags),
@@ -435,6 +446,9 @@ insert(Watch *watch, MailMailbox *mailbox, const ImapFetch *fetch,
         .size = fetch->size,
         .changed = (guint32)CLAMP(fetch->internaldate, 0, G_MAXUINT32),
     };
+    /* More than there are, by its own word: it would go on for ever. */
+    if (count >= limit + watch->before + MESSAGES_SLACK)
+        return;
     if (mailbox->listing == MAIL_LISTED)
         message.changed = (guint32)clock_wall(watch->account->clock);
     message.fields = mail_message_pack(
@@ -517,10 +531,13 @@ take_expunge(Watch *watch, guint32 number)
 {
     guint32 uid;
 
+    /* One may go and another come before anybody looks at the count. */
+    watch->asked -= number > 0 && number <= watch->asked;
     if (number == 0 || number > watch->uids->len)
         return;
     uid = g_array_index(watch->uids, guint32, number - 1);
     g_array_remove_index(watch->uids, number - 1);
+    watch->prefix -= number <= watch->prefix;
     if (uid != 0)
         g_array_append_val(watch->removed, uid);
 }
@@ -579,6 +596,21 @@ mail_listing_untagged(MailAccount *account, ImapLink *link,
         take_expunge(watch, response->number);
 }
 
+/* A directory is read in UID order, whatever order FETCH comes in: what is
+ * shown of a listing that arrives ends where the first message is missing. */
+static void
+advance(Watch *watch, MailMailbox *mailbox)
+{
+    while (watch->prefix < watch->uids->len &&
+           mail_mailbox_find(mailbox, g_array_index(watch->uids, guint32,
+                                                    watch->prefix)) != NULL)
+        watch->prefix++;
+    mailbox->listed_to =
+        watch->prefix == 0
+            ? 0
+            : g_array_index(watch->uids, guint32, watch->prefix - 1);
+}
+
 void
 mail_listing_settled(MailAccount *account, ImapLink *link)
 {
@@ -590,6 +622,7 @@ mail_listing_settled(MailAccount *account, ImapLink *link)
         return;
     mailbox = mail_account_mailbox(account, watch->mailbox);
     remove_expunged(watch, mailbox);
+    advance(watch, mailbox);
     if (watch->grew) {
         watch->grew = FALSE;
         if (mailbox->listing == MAIL_LISTED)
@@ -598,7 +631,6 @@ mail_listing_settled(MailAccount *account, ImapLink *link)
         if (want != NULL)
             mail_want_wake(want, NULL);
     }
-    watch->asked = MIN(watch->asked, imap_link_exists(link));
     if (!watch->fetching && imap_link_exists(link) > watch->asked)
         fetch_rest(watch, mailbox);
 }
@@ -631,7 +663,7 @@ mail_account_know_beyond(MailAccount *account, MailMailbox *mailbox,
                          guint32 uid, MailFault *fault)
 {
     if (!mailbox->selectable || mailbox->listing == MAIL_LISTED ||
-        mail_mailbox_last_uid(mailbox) > uid)
+        (mail_mailbox_last_uid(mailbox) > uid && mailbox->listed_to > uid))
         return TRUE;
     if (mail_account_is_offline(account)) {
         fault->error = g_error_copy(account->failure);

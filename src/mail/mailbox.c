@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+enum { FLAG_WORDS_MAX = 1000 }; /* of one message; no server has so many */
+
 static void
 clear_message(gpointer data)
 {
@@ -219,7 +221,7 @@ mail_mailbox_parse_flags(MailMailbox *mailbox, ImapSlice words)
 {
     guint64 flags = 0;
     ImapSlice word;
-    while (imap_next_word(&words, &word))
+    for (guint n = 0; n < FLAG_WORDS_MAX && imap_next_word(&words, &word); n++)
         flags |= parse_flag(mailbox, word);
     return flags;
 }

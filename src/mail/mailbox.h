@@ -34,6 +34,7 @@ struct MailMailbox {
 
     guint32 uidvalidity; /* 0: unknown */
     MailListing listing;
+    guint32 listed_to; /* while LISTING: none is missing up to this UID */
     GArray
         *messages;  /* of MailMessage, by UID, without gaps for removed ones */
     gboolean fresh; /* a link watches it: what is known is what is */

@@ -205,8 +205,14 @@ mail_mailboxes_take(MailMailboxes *mailboxes, const ImapList *list)
         strcpy(name, "INBOX");
     mailbox = g_hash_table_lookup(mailboxes->by_name, name);
     if (mailbox == NULL) {
-        if (mailboxes->count >= IMAP_MAILBOXES_MAX)
+        if (mailboxes->count >= IMAP_MAILBOXES_MAX &&
+            strcmp(name, "INBOX") != 0) {
+            if (mailboxes->count == IMAP_MAILBOXES_MAX)
+                g_message("there are more than %d mailboxes; the rest is left "
+                          "out",
+                          (int)IMAP_MAILBOXES_MAX);
             return;
+        }
         mailbox = place(mailboxes, name, list->delimiter);
         if (mailbox == NULL)
             return;
@@ -233,6 +239,13 @@ mail_mailboxes_remove(MailMailboxes *mailboxes, MailMailbox *mailbox)
     if (mailbox->name != NULL)
         g_hash_table_remove(mailboxes->by_name, mailbox->name);
     mail_mailbox_free(mailbox);
+}
+
+gboolean
+mail_mailboxes_is_plausible(const MailMailboxes *mailboxes)
+{
+    const MailMailbox *inbox = mail_mailboxes_named(mailboxes, "INBOX");
+    return inbox == NULL || inbox->listed_in == mailboxes->run;
 }
 
 void

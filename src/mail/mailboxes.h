@@ -38,6 +38,8 @@ void mail_mailboxes_set_prefix(MailMailboxes *mailboxes, ImapSlice prefix,
 void mail_mailboxes_begin(MailMailboxes *mailboxes);
 void mail_mailboxes_take(MailMailboxes *mailboxes, const ImapList *list);
 void mail_mailboxes_end(MailMailboxes *mailboxes);
+/* The LIST being taken named INBOX, which every user has, or there is none. */
+gboolean mail_mailboxes_is_plausible(const MailMailboxes *mailboxes);
 void mail_mailboxes_remove(MailMailboxes *mailboxes, MailMailbox *mailbox);
 
 #endif

@@ -86,10 +86,9 @@ key_of(const MailMailbox *mailbox, guint32 uid)
 }
 
 MailReadings *
-mail_readings_new(MailAccount *account, gsize cache_limit)
+mail_readings_new(gsize cache_limit)
 {
     MailReadings *readings = g_new0(MailReadings, 1);
-    (void)account;
     readings->content = mail_content_new(cache_limit);
     readings->cache_limit = cache_limit;
     readings->wants =
@@ -174,7 +173,8 @@ is_filled(MailAccount *account, const MailMailbox *mailbox,
 
 /* The tagged answer has come and WANT is not filled. */
 static void
-give_up(MailAccount *account, MailWant *want, const ImapResponse *answer)
+give_up(MailAccount *account, ImapLink *link, MailWant *want,
+        const ImapResponse *answer)
 {
     MailMailbox *mailbox = mail_account_mailbox(account, want->mailbox);
     g_autoptr(GError) error = NULL;
@@ -182,6 +182,10 @@ give_up(MailAccount *account, MailWant *want, const ImapResponse *answer)
     if (mailbox == NULL || mail_mailbox_find(mailbox, want->uid) == NULL) {
         error = g_error_new(IMAPFS_ERROR, IMAPFS_ERROR_NOT_FOUND,
                             "the message is gone");
+    } else if (link != NULL && imap_link_is_selected(link) &&
+               mail_listing_mailbox(account, link) == NULL) {
+        error = g_error_new(IMAPFS_ERROR, IMAPFS_ERROR_STALE,
+                            "the mailbox was replaced by another");
     } else if (want->tries == 0 && !want->ahead) {
         /* It may have been expunged; the second try will find that out. */
         error = g_error_new(IMAPFS_ERROR, IMAPFS_ERROR_FAILED,
@@ -205,7 +209,6 @@ on_answered(ImapSession *session, const ImapResponse *answer,
 {
     Batch *batch = data;
     MailAccount *account = batch->account;
-    (void)session;
 
     for (guint i = 0; i < batch->wants->len; i++) {
         MailWant *want = g_ptr_array_index(batch->wants, i);
@@ -214,7 +217,8 @@ on_answered(ImapSession *session, const ImapResponse *answer,
         if (answer == NULL)
             mail_account_retry(account, want, error);
         else
-            give_up(account, want, answer);
+            give_up(account, imap_pool_find(account->pool, session), want,
+                    answer);
     }
     g_ptr_array_unref(batch->wants);
     g_free(batch);
