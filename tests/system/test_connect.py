@@ -7,6 +7,8 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
+import time
 import unittest
 
 from harness import (Case, Config, Dovecot, DovecotCase, eventually, message, messages, note, read,
@@ -442,6 +444,28 @@ class Lifetime(DovecotCase):
                     os.listdir(mount / "INBOX")
                     os.kill(mount.pid, number)
                     self.gone(mount)
+
+    def test_end_amid_changes(self):
+        """A directory that is being read, and changes, does not hold up the end."""
+        with self.dovecot.client() as client:
+            client.create("Busy")
+        self.deliver("Busy", *[b"Subject: %d\n\nx\n" % i for i in range(2000)])
+        mount = self.mount(self.dovecot)
+        script = "import os, sys\nwhile True:\n  try: os.listdir(sys.argv[1])\n  except OSError: sys.exit()"
+        readers = [subprocess.Popen([sys.executable, "-c", script, mount / "Busy"]) for _ in range(8)]
+        try:
+            os.listdir(mount / "Busy")
+            with self.dovecot.client() as client:
+                client.select("Busy")
+                client.command(r"UID STORE 1:* +FLAGS.SILENT (\Deleted)")
+                client.command("EXPUNGE")
+            time.sleep(0.6)
+            os.kill(mount.pid, signal.SIGTERM)
+            self.gone(mount)
+        finally:
+            for reader in readers:
+                reader.kill()
+                reader.wait()
 
     def test_stale_mount_is_cleared(self):
         """Whatever of it the kernel still remembers."""
