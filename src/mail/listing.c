@@ -30,6 +30,7 @@ typedef struct {
     guint16 mailbox;
     GArray *uids;      /* by sequence number - 1; 0 where unknown */
     GArray *removed;   /* UIDs, until the link has settled */
+    gboolean news;     /* ... or went, and the listing was complete before */
     gboolean grew;     /* messages came since the link settled last */
     gboolean fetching; /* new messages, or all of them */
     guint32 asked;     /* EXISTS when messages were asked for last */
@@ -456,6 +457,7 @@ insert(Watch *watch, MailMailbox *mailbox, const ImapFetch *fetch,
         fetch->emailid.length, fetch->threadid.data, fetch->threadid.length);
     mail_mailbox_insert(mailbox, &message);
     watch->grew = TRUE;
+    watch->news |= mailbox->listing == MAIL_LISTED;
 }
 
 static void
@@ -581,6 +583,7 @@ remove_expunged(Watch *watch, MailMailbox *mailbox)
         mail_mailbox_retain(mailbox, keep);
     }
     watch->grew |= n > 0;
+    watch->news |= n > 0 && mailbox->listing == MAIL_LISTED;
 }
 
 void
@@ -625,8 +628,9 @@ mail_listing_settled(MailAccount *account, ImapLink *link)
     advance(watch, mailbox);
     if (watch->grew) {
         watch->grew = FALSE;
-        if (mailbox->listing == MAIL_LISTED)
+        if (watch->news)
             tell_mailbox_changed(account, mailbox);
+        watch->news = FALSE;
         want = want_of(account, mailbox->id);
         if (want != NULL)
             mail_want_wake(want, NULL);
