@@ -287,6 +287,8 @@ on_unreachable(const GError *error, gpointer data)
 
     if (account->failure == NULL)
         account->failed_since = clock_now(account->clock);
+    if (account->failure == NULL)
+        account->failed_wall = clock_wall(account->clock);
     g_clear_error(&account->failure);
     account->failure = g_error_copy(error);
     g_message("%s", error->message);
@@ -420,6 +422,35 @@ const GError *
 mail_account_failure(const MailAccount *account)
 {
     return account->failure;
+}
+
+gint64
+mail_account_offline_since(const MailAccount *account)
+{
+    return account->failure ? account->failed_wall : 0;
+}
+
+void
+mail_account_refresh(MailAccount *account, MailMailbox *mailbox)
+{
+    if (mailbox->parent == NULL)
+        mail_account_refresh_mailboxes(account);
+    else
+        mail_listing_distrust(account, mailbox);
+}
+
+void
+mail_account_download(MailAccount *account, MailMailbox *mailbox)
+{
+    (void)account;
+    (void)mailbox;
+}
+
+MailProgress
+mail_account_progress(const MailAccount *account)
+{
+    (void)account;
+    return (MailProgress){FALSE, 0, 0, 0, 0, NULL};
 }
 
 gboolean

@@ -12,6 +12,7 @@
 
 #include "imap/pool.h"
 #include "mail/mailbox.h"
+#include "mail/store.h"
 #include "mail/want.h"
 
 typedef struct MailAccount MailAccount;
@@ -21,6 +22,9 @@ typedef struct {
     void (*mailbox_added)(const MailMailbox *mailbox, gpointer data);
     /* Both are still there when they are told. */
     void (*mailbox_removed)(const MailMailbox *mailbox, gpointer data);
+    /* To a mailbox that was listed before. */
+    void (*message_added)(const MailMailbox *mailbox,
+                          const MailMessage *message, gpointer data);
     void (*message_removed)(const MailMailbox *mailbox,
                             const MailMessage *message, gpointer data);
     /* Flags, modseq or size. */
@@ -36,6 +40,8 @@ typedef struct {
     Clock *clock;
     guint connections;
     gsize cache_limit; /* octets of messages kept in memory */
+    MailStore *store;  /* outlives the account; or NULL */
+    gboolean offline;  /* never connect */
 } MailAccountSetup;
 
 MailAccount *mail_account_new(const MailAccountSetup *setup);
@@ -45,6 +51,8 @@ void mail_account_observe(MailAccount *account, const MailObserver *observer,
 
 /* Why the server cannot be reached; NULL when it can, or nobody tried. */
 const GError *mail_account_failure(const MailAccount *account);
+/* Since when, in seconds since 1970; 0 when it can be reached. */
+gint64 mail_account_offline_since(const MailAccount *account);
 /* Begins to log out; TRUE when that is done. */
 gboolean mail_account_logout(MailAccount *account);
 
@@ -79,6 +87,20 @@ gboolean mail_account_know_size(MailAccount *account, MailMailbox *mailbox,
 gboolean mail_account_read(MailAccount *account, MailMailbox *mailbox,
                            guint32 uid, guint64 offset, void *buffer,
                            gsize size, gsize *ret_size, MailFault *fault);
+
+/* MAILBOX, or the list of mailboxes if it is the root, is asked for anew. */
+void mail_account_refresh(MailAccount *account, MailMailbox *mailbox);
+
+/* Fetches what is missing of every message of MAILBOX, for offline use. */
+void mail_account_download(MailAccount *account, MailMailbox *mailbox);
+/* What has been asked to be downloaded and how far that is. */
+typedef struct {
+    gboolean active;
+    guint64 messages, messages_done;
+    guint64 octets, octets_done; /* of those messages, by RFC822.SIZE */
+    const GError *error;         /* why the last one that failed did, or NULL */
+} MailProgress;
+MailProgress mail_account_progress(const MailAccount *account);
 
 /* The URL of a message (RFC 5092); the caller owns it. */
 char *mail_account_url(const MailAccount *account, const MailMailbox *mailbox,

@@ -33,6 +33,7 @@ struct MailAccount {
     guint poll_timer;
     GError *failure; /* why no link is there, while none is */
     gint64 failed_since;
+    gint64 failed_wall; /* the same, in seconds since 1970 */
 
     MailListings *listings;
     MailReadings *readings;

@@ -148,6 +148,14 @@ tell_mailbox_changed(MailAccount *account, MailMailbox *mailbox)
 }
 
 static void
+tell_added(MailAccount *account, MailMailbox *mailbox, guint32 uid)
+{
+    if (account->observer != NULL && account->observer->message_added != NULL)
+        account->observer->message_added(
+            mailbox, mail_mailbox_find(mailbox, uid), account->observer_data);
+}
+
+static void
 tell_removed(MailAccount *account, MailMailbox *mailbox, MailMessage *message)
 {
     if (account->observer != NULL)
@@ -457,7 +465,10 @@ insert(Watch *watch, MailMailbox *mailbox, const ImapFetch *fetch,
         fetch->emailid.length, fetch->threadid.data, fetch->threadid.length);
     mail_mailbox_insert(mailbox, &message);
     watch->grew = TRUE;
-    watch->news |= mailbox->listing == MAIL_LISTED;
+    if (mailbox->listing == MAIL_LISTED) {
+        watch->news = TRUE;
+        tell_added(watch->account, mailbox, fetch->uid);
+    }
 }
 
 static void

@@ -23,6 +23,7 @@ mail_mailbox_new(guint16 id, const char *name, const char *leaf)
     mailbox->messages = g_array_new(FALSE, FALSE, sizeof(MailMessage));
     g_array_set_clear_func(mailbox->messages, clear_message);
     mailbox->keywords = g_ptr_array_new_with_free_func(g_free);
+    mailbox->unsaved = g_array_new(FALSE, FALSE, sizeof(guint32));
     return mailbox;
 }
 
@@ -36,6 +37,7 @@ mail_mailbox_free(MailMailbox *mailbox)
     g_hash_table_unref(mailbox->by_leaf);
     g_array_unref(mailbox->messages);
     g_ptr_array_unref(mailbox->keywords);
+    g_array_unref(mailbox->unsaved);
     g_free(mailbox);
 }
 

@@ -27,12 +27,15 @@ struct MailMailbox {
     GPtrArray *children; /* see mail_mailbox_children() */
     gboolean children_sorted;
     GHashTable *by_leaf; /* of those of the children that are no twins */
+    char delimiter;      /* 0: none */
     gboolean selectable;
     char *special_use; /* "\Sent" and so on, or NULL */
     guint listed_in;   /* the number of the LIST that last named it */
     guint seen_in;     /* ... that last named it or what is below it */
 
     guint32 uidvalidity; /* 0: unknown */
+    guint64 modseq; /* all changes up to this one are known (RFC 7162); 0: it is
+                       not known up to which */
     MailListing listing;
     guint32 listed_to; /* while LISTING: none is missing up to this UID */
     GArray
@@ -44,6 +47,11 @@ struct MailMailbox {
                             since 1970; 0: not since the first listing */
     GPtrArray *keywords; /* names of the flags from MAIL_FLAG_KEYWORD on */
     guint64 generation;  /* counts arrivals and departures */
+
+    guint32 stored;       /* its key in the store; 0: it is not there */
+    gboolean unloaded;    /* the store has messages that the table has not */
+    GArray *unsaved;      /* UIDs, in no order, that differ from the store */
+    gboolean row_unsaved; /* ... or anything else */
 };
 
 MailMailbox *mail_mailbox_new(guint16 id, const char *name, const char *leaf);

@@ -221,6 +221,7 @@ mail_mailboxes_take(MailMailboxes *mailboxes, const ImapList *list)
     for (MailMailbox *above = mailbox->parent; above->parent != NULL;
          above = above->parent)
         above->seen_in = mailboxes->run;
+    mailbox->delimiter = list->delimiter;
     mailbox->selectable = (list->attributes & IMAP_LIST_NOSELECT) == 0;
     g_free(mailbox->special_use);
     mailbox->special_use = imap_slice_dup(list->special_use);
