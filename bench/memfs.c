@@ -9,12 +9,20 @@
  *
  * `ls -l` asks for two extended attributes of each file, which the kernel does
  * not cache. memfs answers ENODATA, as a filesystem with extended attributes
- * must; with -x it answers ENOSYS once and the kernel stops asking. The two
- * differ by a factor of five to twenty, so compare like with like.
+ * may; with -p EOPNOTSUPP, and ls stops asking, while attributes in user.*
+ * work as before; with -x ENOSYS, and the kernel stops asking for any. The
+ * first costs five to twenty times as much as the others, so compare like with
+ * like. With -a the kernel keeps ACLs itself, and asks once for each file.
  *
- *   memfs [-f] [-x] [-n FILES] [-s SIZE] MOUNTPOINT
+ * With -o OPEN is answered with ENOSYS, after which neither OPEN nor RELEASE is
+ * ever sent. With -c requests are counted; the extended attribute user.counts
+ * of the root has the counts, which begin anew with each look at it.
+ *
+ *   memfs [-acfopx] [-n FILES] [-s SIZE] MOUNTPOINT
  */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* asprintf */
+#endif
 #define FUSE_USE_VERSION 31
 
 #include <errno.h>
@@ -34,6 +42,10 @@
 static size_t files = 100000;
 static size_t size = 4096;
 static int xattr_error = ENODATA;
+static int keep_acl;
+static int no_open;
+static int counting;
+static unsigned long lookups, getattrs, readdirs, opens, reads, getxattrs;
 static char **names;
 static char *content;
 static time_t epoch = 1735689600; /* 2025-01-01 */
@@ -95,6 +107,10 @@ static void op_init(void *data, struct fuse_conn_info *conn)
     /* Attributes with each name always: the adaptive mode guesses wrong. */
     conn->want |= conn->capable & FUSE_CAP_READDIRPLUS;
     conn->want &= ~(unsigned)FUSE_CAP_READDIRPLUS_AUTO;
+    if (keep_acl)
+        conn->want |= conn->capable & FUSE_CAP_POSIX_ACL;
+    if (no_open)
+        conn->want |= conn->capable & FUSE_CAP_NO_OPEN_SUPPORT;
 }
 
 /* The UID in the name leads to the one file it can be. */
@@ -103,6 +119,8 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
     struct fuse_entry_param e;
     const char *end = strrchr(name, '.');
     const char *dot = end;
+
+    lookups++;
 
     while (dot && dot > name && *--dot != '.')
         ;
@@ -133,6 +151,7 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
     struct stat st;
 
     (void)fi;
+    getattrs++;
     fill_attr(ino, &st);
     fuse_reply_attr(req, &st, FOREVER);
 }
@@ -151,6 +170,7 @@ static void op_readdir_any(fuse_req_t req, size_t room, off_t off, int plus)
     static size_t allocated;
     size_t used = 0;
 
+    readdirs++;
     if (room > allocated) {
         buf = realloc(buf, allocated = room);
         if (!buf)
@@ -185,6 +205,11 @@ static void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t room, off_t of
 static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
     (void)ino;
+    opens++;
+    if (no_open) {
+        fuse_reply_err(req, ENOSYS);
+        return;
+    }
     if ((fi->flags & O_ACCMODE) != O_RDONLY) {
         fuse_reply_err(req, EROFS);
         return;
@@ -199,15 +224,35 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t len, off_t off, struc
     size_t at = (size_t)off;
 
     (void)ino, (void)fi;
+    reads++;
     if (at >= size)
         fuse_reply_buf(req, NULL, 0);
     else
         fuse_reply_buf(req, content + at, len < size - at ? len : size - at);
 }
 
+static void reply_counts(fuse_req_t req, size_t len)
+{
+    char text[200];
+
+    snprintf(text, sizeof text, "lookup %lu getattr %lu readdir %lu open %lu read %lu getxattr %lu", lookups, getattrs,
+             readdirs, opens, reads, getxattrs);
+    if (len == 0) {
+        fuse_reply_xattr(req, sizeof text);
+        return;
+    }
+    lookups = getattrs = readdirs = opens = reads = getxattrs = 0;
+    fuse_reply_buf(req, text, strlen(text) < len ? strlen(text) : len);
+}
+
 static void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t len)
 {
-    (void)ino, (void)name, (void)len;
+    (void)ino;
+    if (counting && strcmp(name, "user.counts") == 0) {
+        reply_counts(req, len);
+        return;
+    }
+    getxattrs++;
     fuse_reply_err(req, xattr_error);
 }
 
@@ -245,17 +290,21 @@ int main(int argc, char **argv)
     int option;
     int status = 1;
 
-    while ((option = getopt(argc, argv, "fn:s:x")) != -1) {
+    while ((option = getopt(argc, argv, "acfn:ops:x")) != -1) {
         switch (option) {
+        case 'a': keep_acl = 1; break;
+        case 'c': counting = 1; break;
         case 'f': foreground = 1; break;
         case 'n': files = strtoul(optarg, NULL, 10); break;
+        case 'o': no_open = 1; break;
+        case 'p': xattr_error = EOPNOTSUPP; break;
         case 's': size = strtoul(optarg, NULL, 10); break;
         case 'x': xattr_error = ENOSYS; break;
         default: optind = argc; /* no mount point: the usage below */
         }
     }
     if (optind != argc - 1) {
-        fprintf(stderr, "usage: memfs [-f] [-x] [-n FILES] [-s SIZE] MOUNTPOINT\n");
+        fprintf(stderr, "usage: memfs [-acfopx] [-n FILES] [-s SIZE] MOUNTPOINT\n");
         return 2;
     }
     make_files();

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "fs/nudging.h"
 #include "fs/ops.h"
 #include "options.h"
 #include "password.h"
@@ -319,6 +320,7 @@ write_status(gpointer data)
         text, "up for: %" G_GINT64_FORMAT " s\nrequests waiting: %u\n",
         (clock_now(program->clock) - program->started) / CLOCK_SECOND,
         fs_ops_waiting(program->ops));
+    fs_ops_describe(program->ops, text);
     mail_account_describe(program->account, text);
     return g_string_free(text, FALSE);
 }
@@ -435,10 +437,13 @@ int
 main(int argc, char **argv)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(Options) options = options_parse(&argc, &argv, &error);
-    Program program = {.options = options};
+    g_autoptr(Options) options = NULL;
+    Program program = {.options = NULL};
     int report = -1;
 
+    if (fs_nudging_is_meant(argv))
+        return fs_nudging_run(argv);
+    program.options = options = options_parse(&argc, &argv, &error);
     setlocale(LC_ALL, "");
     if (options == NULL)
         return complain(error);

@@ -103,16 +103,14 @@ static gboolean
 is_for_others(const char *name)
 {
     static const char *const words[] = {
-        "_netdev",     "_rnetdev",   "async",
-        "atime",       "auto",       "comment",
-        "defaults",    "dev",        "diratime",
-        "exec",        "group",      "lazytime",
-        "noauto",      "nodiratime", "nofail",
-        "nolazytime",  "norelatime", "nostrictatime",
-        "nouser",      "nousers",    "owner",
-        "relatime",    "ro",         "rw",
-        "strictatime", "suid",       "sync",
-        "user",        "users",      NULL,
+        "_netdev",    "_rnetdev",      "async",    "atime",
+        "auto",       "comment",       "defaults", "dev",
+        "diratime",   "exec",          "group",    "lazytime",
+        "noauto",     "nodiratime",    "nofail",   "nolazytime",
+        "norelatime", "nostrictatime", "nouser",   "nousers",
+        "owner",      "relatime",      "rw",       "strictatime",
+        "suid",       "sync",          "user",     "users",
+        NULL,
     };
     return g_str_has_prefix(name, "x-") || g_strv_contains(words, name);
 }
@@ -122,10 +120,18 @@ static gboolean
 is_for_mount(const char *name)
 {
     static const char *const words[] = {
-        "allow_other", "allow_root", "auto_unmount", "noatime",
-        "nodev",       "noexec",     "nosuid",       NULL,
+        "allow_other", "allow_root", "auto_unmount", "noatime", "nodev",
+        "noexec",      "nosuid",     "ro",           NULL,
     };
     return g_strv_contains(words, name);
+}
+
+/* WORD is among LIST, which is separated by commas. */
+static gboolean
+has_word(const char *list, const char *word)
+{
+    g_auto(GStrv) words = g_strsplit(list, ",", -1);
+    return g_strv_contains((const char *const *)words, word);
 }
 
 static gboolean
@@ -159,7 +165,7 @@ take_option(Parser *parser, const char *name, const char *value, GError **error)
         /* In a file a word alone is no line: there it is NAME=true. */
         if (value != NULL && strcmp(value, "true") != 0)
             return usage(error, "option %s takes no value", name);
-        if (strstr(parser->mount->str, name) == NULL)
+        if (!has_word(parser->mount->str, name))
             g_string_append_printf(parser->mount, ",%s", name);
         return TRUE;
     }
@@ -349,7 +355,7 @@ take_arguments(Parser *parser, int argc, char **argv, char **lists,
     name = g_strdup_printf("%s@%s", options->user, options->host);
     g_strdelimit(name, ",\\", '_');
     options->mount_options =
-        g_strdup_printf("ro,nosuid,nodev,default_permissions,subtype=imapfs,"
+        g_strdup_printf("nosuid,nodev,default_permissions,subtype=imapfs,"
                         "fsname=%s%s",
                         name, parser->mount->str);
     return TRUE;
@@ -366,7 +372,8 @@ static const char help_options[] =
     "  connections=N              at most N connections (4)\n"
     "  timeout=SECONDS            how long an operation may take (30)\n"
     "  names=full|uid             how messages are named\n"
-    "  ro                         read-only, as every mount is for now\n"
+    "  ro                         read-only to the kernel, too: then programs\n"
+    "                             that watch it are told of nothing\n"
     "  allow_other, allow_root, auto_unmount, noatime, noexec, nodev, nosuid\n"
     "                             as in mount.fuse3(8)\n";
 

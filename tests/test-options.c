@@ -213,7 +213,7 @@ test_lines(void **state)
 
 /* ---- what libfuse gets ---- */
 
-#define ALWAYS "ro,nosuid,nodev,default_permissions,subtype=imapfs,"
+#define ALWAYS "nosuid,nodev,default_permissions,subtype=imapfs,"
 
 static const struct {
     const char *arguments;
@@ -225,6 +225,9 @@ static const struct {
     {"-o allow_other,noatime imaps://example.org/ /",
      ALWAYS "fsname=me@example.org,allow_other,noatime"},
     {"-o rw,suid,dev imaps://example.org/ /", ALWAYS "fsname=me@example.org"},
+    {"-o ro imaps://example.org/ /", ALWAYS "fsname=me@example.org,ro"},
+    {"-o allow_root,ro imaps://example.org/ /",
+     ALWAYS "fsname=me@example.org,allow_root,ro"},
     {"imaps://a%2Callow_other%5C@example.org/ /",
      ALWAYS "fsname=a_allow_other_@example.org"},
     /* No -o drops what those before it, or the account, said. */

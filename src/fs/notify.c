@@ -10,6 +10,7 @@
 struct FsNotifier {
     struct fuse_session *session;
     MailAccount *account;
+    FsNudger *nudger;
     GAsyncQueue *queue; /* of Notice */
     GThread *thread;
     gint stopping; /* these two belong to both threads: atomic */
@@ -72,17 +73,39 @@ ino_of(const MailMailbox *mailbox)
     return fs_node_ino((FsNode){.kind = FS_MAILBOX, .mailbox = mailbox->id});
 }
 
+static guint64
+message_ino(const MailMailbox *mailbox, const MailMessage *message)
+{
+    return fs_node_ino((FsNode){
+        .kind = FS_MESSAGE, .mailbox = mailbox->id, .uid = message->uid});
+}
+
 static void
 on_mailbox_added(const MailMailbox *mailbox, gpointer data)
 {
-    push(data, NOTICE_INODE, ino_of(mailbox->parent), NULL);
+    FsNotifier *notifier = data;
+    push(notifier, NOTICE_INODE, ino_of(mailbox->parent), NULL);
+    fs_nudger_note(notifier->nudger, FS_EVENT_CREATED, ino_of(mailbox->parent),
+                   ino_of(mailbox));
 }
 
 static void
 on_mailbox_removed(const MailMailbox *mailbox, gpointer data)
 {
-    push(data, NOTICE_NAME, ino_of(mailbox->parent), fs_names_mailbox(mailbox));
-    push(data, NOTICE_INODE, ino_of(mailbox->parent), NULL);
+    FsNotifier *notifier = data;
+    push(notifier, NOTICE_NAME, ino_of(mailbox->parent),
+         fs_names_mailbox(mailbox));
+    push(notifier, NOTICE_INODE, ino_of(mailbox->parent), NULL);
+    fs_nudger_note(notifier->nudger, FS_EVENT_DELETED, ino_of(mailbox->parent),
+                   ino_of(mailbox));
+}
+
+static void
+on_message_added(const MailMailbox *mailbox, const MailMessage *message,
+                 gpointer data)
+{
+    fs_nudger_note(((FsNotifier *)data)->nudger, FS_EVENT_CREATED,
+                   ino_of(mailbox), message_ino(mailbox, message));
 }
 
 static void
@@ -90,12 +113,15 @@ on_message_removed(const MailMailbox *mailbox, const MailMessage *message,
                    gpointer data)
 {
     static const FsNaming namings[] = {FS_NAMES_FULL, FS_NAMES_UID};
+    FsNotifier *notifier = data;
 
     for (guint i = 0; i < G_N_ELEMENTS(namings); i++) {
         char name[FS_NAME_MAX + 1];
         fs_names_message(message, namings[i], name);
-        push(data, NOTICE_NAME, ino_of(mailbox), g_strdup(name));
+        push(notifier, NOTICE_NAME, ino_of(mailbox), g_strdup(name));
     }
+    fs_nudger_note(notifier->nudger, FS_EVENT_DELETED, ino_of(mailbox),
+                   message_ino(mailbox, message));
 }
 
 static void
@@ -103,12 +129,12 @@ on_message_changed(const MailMailbox *mailbox, const MailMessage *message,
                    gpointer data)
 {
     FsNotifier *notifier = data;
-    FsNode node = {
-        .kind = FS_MESSAGE, .mailbox = mailbox->id, .uid = message->uid};
+    guint64 ino = message_ino(mailbox, message);
+
     /* Of attributes only, this never blocks; and a corrected size has to be
      * there before the reply to OPEN. */
-    fuse_lowlevel_notify_inval_inode(notifier->session, fs_node_ino(node), -1,
-                                     0);
+    fuse_lowlevel_notify_inval_inode(notifier->session, ino, -1, 0);
+    fs_nudger_note(notifier->nudger, FS_EVENT_CHANGED, ino_of(mailbox), ino);
 }
 
 static void
@@ -120,18 +146,21 @@ on_mailbox_changed(const MailMailbox *mailbox, gpointer data)
 static const MailObserver observer = {
     .mailbox_added = on_mailbox_added,
     .mailbox_removed = on_mailbox_removed,
+    .message_added = on_message_added,
     .message_removed = on_message_removed,
     .message_changed = on_message_changed,
     .mailbox_changed = on_mailbox_changed,
 };
 
 FsNotifier *
-fs_notifier_new(struct fuse_session *session, MailAccount *account)
+fs_notifier_new(struct fuse_session *session, MailAccount *account,
+                FsNudger *nudger)
 {
     FsNotifier *notifier = g_new0(FsNotifier, 1);
 
     notifier->session = session;
     notifier->account = account;
+    notifier->nudger = nudger;
     notifier->queue = g_async_queue_new();
     notifier->thread = g_thread_new("notifier", run, notifier);
     mail_account_observe(account, &observer, notifier);

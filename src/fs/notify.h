@@ -10,14 +10,16 @@
 #ifndef IMAPFS_FS_NOTIFY_H
 #define IMAPFS_FS_NOTIFY_H
 
-#include "fs/names.h"
+#include "fs/nudger.h"
 #include "mail/account.h"
 
 struct fuse_session;
 typedef struct FsNotifier FsNotifier;
 
-/* Observes ACCOUNT.  SESSION outlives the notifier. */
-FsNotifier *fs_notifier_new(struct fuse_session *session, MailAccount *account);
+/* Observes ACCOUNT.  SESSION outlives the notifier.  NUDGER hears of each
+ * change, too; it may be NULL. */
+FsNotifier *fs_notifier_new(struct fuse_session *session, MailAccount *account,
+                            FsNudger *nudger);
 /*
  * No more notifications.  TRUE when the thread has nothing left to do; until
  * then requests must still be answered, since it may wait behind one of them.

@@ -7,9 +7,11 @@
 #include <fuse_lowlevel.h>
 #include <glib-unix.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "fs/notify.h"
+#include "fs/nudger.h"
 #include "fs/park.h"
 
 enum {
@@ -26,7 +28,10 @@ struct FsOps {
     FsTree *tree;
     MailAccount *account;
     FsPark *park;
+    Clock *clock;
     FsNotifier *notifier;
+    FsNudger *nudger;   /* NULL without one */
+    gboolean read_only; /* the kernel refuses what writes */
     struct fuse_session *session;
     struct fuse_buf buffer;
     GSource *source;
@@ -125,6 +130,12 @@ on_resume(FsParked *parked, const GError *error)
     free_call(call);
 }
 
+static gboolean
+is_nudger(FsOps *ops, fuse_req_t req)
+{
+    return fs_nudger_is(ops->nudger, fuse_req_ctx(req)->pid);
+}
+
 /* CALL and its name are the caller's; most are answered at once. */
 static void
 start(FsCall *call)
@@ -139,7 +150,8 @@ start(FsCall *call)
         g_error_free(fault.error);
         return;
     }
-    if (call->ops->ending) {
+    /* The nudger would make others wait behind it. */
+    if (call->ops->ending || is_nudger(call->ops, call->req)) {
         fuse_reply_err(call->req, EINTR);
         return;
     }
@@ -181,15 +193,40 @@ ask_lookup(FsCall *call, MailFault *fault)
     return TRUE;
 }
 
+/* What the nudger sees and nobody else; TRUE when that was all. */
+static gboolean
+lookup_for_nudger(FsOps *ops, fuse_req_t req, fuse_ino_t parent,
+                  const char *name)
+{
+    FsAttributes attributes;
+    struct fuse_entry_param entry;
+
+    switch (fs_nudger_lookup(ops->nudger, parent, name, &attributes)) {
+    case FS_NUDGE_USUAL:
+        return FALSE;
+    case FS_NUDGE_ABSENT:
+        fuse_reply_err(req, ENOENT);
+        return TRUE;
+    case FS_NUDGE_ENTRY:
+        break;
+    }
+    fill_entry(&attributes, &entry);
+    entry.entry_timeout = 0.0;
+    fuse_reply_entry(req, &entry);
+    return TRUE;
+}
+
 static void
 op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-    FsCall call = {.ops = fuse_req_userdata(req),
+    FsOps *ops = fuse_req_userdata(req);
+    FsCall call = {.ops = ops,
                    .req = req,
                    .ask = ask_lookup,
                    .ino = parent,
                    .name = (char *)name};
-    start(&call);
+    if (!is_nudger(ops, req) || !lookup_for_nudger(ops, req, parent, name))
+        start(&call);
 }
 
 static gboolean
@@ -262,11 +299,11 @@ ask_opendir(FsCall *call, MailFault *fault)
 static void
 op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
 {
-    FsCall call = {.ops = fuse_req_userdata(req),
-                   .req = req,
-                   .ask = ask_opendir,
-                   .ino = ino,
-                   .file = *file};
+    FsOps *ops = fuse_req_userdata(req);
+    FsCall call = {
+        .ops = ops, .req = req, .ask = ask_opendir, .ino = ino, .file = *file};
+    if (fuse_req_ctx(req)->uid != getuid())
+        fs_nudger_opened(ops->nudger, ino);
     start(&call);
 }
 
@@ -470,9 +507,10 @@ op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
                    .ino = ino,
                    .name = (char *)name,
                    .size = size};
-    /* Asked twice for each file by ls: not worth a look. */
+    /* ls asks for two with each file, unless it hears that there are none of
+     * the kind here.  ENOSYS would end the others, too. */
     if (!g_str_has_prefix(name, "user."))
-        fuse_reply_err(req, ENODATA);
+        fuse_reply_err(req, EOPNOTSUPP);
     else
         start(&call);
 }
@@ -497,6 +535,123 @@ op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
                    .ino = ino,
                    .size = size};
     start(&call);
+}
+
+/* ---- what changes something: refused, but for nudges ---- */
+
+static void
+create(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+    FsOps *ops = fuse_req_userdata(req);
+    FsAttributes attributes;
+    struct fuse_entry_param entry;
+
+    if (!is_nudger(ops, req) ||
+        !fs_nudger_create(ops->nudger, parent, name, &attributes)) {
+        fuse_reply_err(req, EROFS);
+        return;
+    }
+    fill_entry(&attributes, &entry);
+    fuse_reply_entry(req, &entry);
+}
+
+static void
+op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+         dev_t device)
+{
+    (void)mode;
+    (void)device;
+    create(req, parent, name);
+}
+
+static void
+op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
+{
+    (void)mode;
+    create(req, parent, name);
+}
+
+static void
+op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+    FsOps *ops = fuse_req_userdata(req);
+    gboolean nudged =
+        is_nudger(ops, req) && fs_nudger_delete(ops->nudger, parent, name);
+    fuse_reply_err(req, nudged ? 0 : EROFS);
+}
+
+static void
+op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attributes, int set,
+           struct fuse_file_info *file)
+{
+    (void)attributes;
+    (void)set;
+    if (is_nudger(fuse_req_userdata(req), req))
+        op_getattr(req, ino, file);
+    else
+        fuse_reply_err(req, EROFS);
+}
+
+static void
+op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
+          fuse_ino_t new_parent, const char *new_name, unsigned flags)
+{
+    (void)parent;
+    (void)name;
+    (void)new_parent;
+    (void)new_name;
+    (void)flags;
+    fuse_reply_err(req, EROFS);
+}
+
+static void
+op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent,
+           const char *name)
+{
+    (void)target;
+    (void)parent;
+    (void)name;
+    fuse_reply_err(req, EROFS);
+}
+
+static void
+op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name)
+{
+    (void)ino;
+    (void)parent;
+    (void)name;
+    fuse_reply_err(req, EROFS);
+}
+
+static void
+op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+          struct fuse_file_info *file)
+{
+    (void)parent;
+    (void)name;
+    (void)mode;
+    (void)file;
+    fuse_reply_err(req, EROFS);
+}
+
+static void
+op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value,
+            size_t size, int flags)
+{
+    (void)ino;
+    (void)name;
+    (void)value;
+    (void)size;
+    (void)flags;
+    fuse_reply_err(req, EROFS);
+}
+
+static void
+op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
+{
+    (void)ino;
+    (void)name;
+    fuse_reply_err(req, EROFS);
 }
 
 /* ---- the session ---- */
@@ -528,6 +683,17 @@ static const struct fuse_lowlevel_ops operations = {
     .statfs = op_statfs,
     .getxattr = op_getxattr,
     .listxattr = op_listxattr,
+    .mknod = op_mknod,
+    .mkdir = op_mkdir,
+    .unlink = op_unlink,
+    .rmdir = op_unlink,
+    .setattr = op_setattr,
+    .rename = op_rename,
+    .symlink = op_symlink,
+    .link = op_link,
+    .create = op_create,
+    .setxattr = op_setxattr,
+    .removexattr = op_removexattr,
 };
 
 static gboolean
@@ -551,6 +717,14 @@ on_request(gint fd, GIOCondition condition, gpointer data)
     return G_SOURCE_CONTINUE;
 }
 
+/* WORD is among LIST, which is separated by commas. */
+static gboolean
+has_word(const char *list, const char *word)
+{
+    g_auto(GStrv) words = g_strsplit(list, ",", -1);
+    return g_strv_contains((const char *const *)words, word);
+}
+
 FsOps *
 fs_ops_new(FsTree *tree, MailAccount *account, Clock *clock, gint64 timeout,
            const char *mount_options, GSourceFunc done, gpointer data)
@@ -560,6 +734,8 @@ fs_ops_new(FsTree *tree, MailAccount *account, Clock *clock, gint64 timeout,
 
     ops->tree = tree;
     ops->account = account;
+    ops->clock = clock;
+    ops->read_only = has_word(mount_options, "ro");
     ops->done = done;
     ops->done_data = data;
     ops->park = fs_park_new(account, clock, timeout);
@@ -583,6 +759,8 @@ fs_ops_mount(FsOps *ops, const char *mountpoint)
 {
     int fd;
 
+    if (!ops->read_only)
+        ops->nudger = fs_nudger_new(ops->tree, ops->clock, mountpoint);
     if (fuse_session_mount(ops->session, mountpoint) != 0)
         return FALSE;
     fd = fuse_session_fd(ops->session);
@@ -590,7 +768,7 @@ fs_ops_mount(FsOps *ops, const char *mountpoint)
     ops->source = g_unix_fd_source_new(fd, G_IO_IN);
     g_source_set_callback(ops->source, G_SOURCE_FUNC(on_request), ops, NULL);
     g_source_attach(ops->source, g_main_context_get_thread_default());
-    ops->notifier = fs_notifier_new(ops->session, ops->account);
+    ops->notifier = fs_notifier_new(ops->session, ops->account, ops->nudger);
     return TRUE;
 }
 
@@ -601,8 +779,8 @@ fs_ops_unmount(FsOps *ops)
                                         "the file system is being unmounted");
     ops->ending = TRUE;
     fs_park_evict(ops->park, end);
-    /* The notifier may wait behind a request that is still to be answered. */
-    while (!fs_notifier_stop(ops->notifier))
+    /* Both may wait behind a request that is still to be answered. */
+    while (!fs_notifier_stop(ops->notifier) | !fs_nudger_stop(ops->nudger))
         g_main_context_iteration(NULL, TRUE);
     if (ops->source != NULL) {
         g_source_destroy(ops->source);
@@ -615,6 +793,10 @@ fs_ops_unmount(FsOps *ops)
 void
 fs_ops_free(FsOps *ops)
 {
+    /* Where the mount failed it was never asked to stop. */
+    while (!fs_nudger_stop(ops->nudger))
+        g_main_context_iteration(NULL, TRUE);
+    fs_nudger_free(ops->nudger);
     fs_park_free(ops->park);
     g_hash_table_unref(ops->cached);
     if (ops->session != NULL)
@@ -627,6 +809,13 @@ guint
 fs_ops_waiting(const FsOps *ops)
 {
     return fs_park_count(ops->park);
+}
+
+void
+fs_ops_describe(const FsOps *ops, GString *text)
+{
+    g_string_append_printf(text, "nudges: %" G_GUINT64_FORMAT "\n",
+                           fs_nudger_count(ops->nudger));
 }
 
 const char *

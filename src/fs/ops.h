@@ -12,8 +12,9 @@
 typedef struct FsOps FsOps;
 
 /*
- * MOUNT_OPTIONS goes to libfuse as one -o argument.  DONE is called when the
- * file system was unmounted by somebody else.
+ * MOUNT_OPTIONS goes to libfuse as one -o argument; with "ro" among them the
+ * kernel refuses all that writes, nudges (nudger.h) too, without it we do. DONE
+ * is called when the file system was unmounted by somebody else.
  */
 FsOps *fs_ops_new(FsTree *tree, MailAccount *account, Clock *clock,
                   gint64 timeout, const char *mount_options, GSourceFunc done,
@@ -26,6 +27,8 @@ void fs_ops_free(FsOps *ops);
 
 /* Requests that wait for the server. */
 guint fs_ops_waiting(const FsOps *ops);
+/* Lines of text for people. */
+void fs_ops_describe(const FsOps *ops, GString *text);
 
 /* The version of libfuse. */
 const char *fs_ops_library(void);

@@ -181,6 +181,59 @@ fs_tree_getattr(FsTree *tree, guint64 ino, FsAttributes *ret, MailFault *fault)
     return not_found(fault);
 }
 
+/* The mailbox with that number, or NULL. */
+static MailMailbox *
+mailbox_of(FsTree *tree, FsNode node)
+{
+    MailFault ignored = {NULL, NULL};
+    MailMailbox *mailbox = find_mailbox(tree, node, &ignored);
+    g_clear_error(&ignored.error);
+    return mailbox;
+}
+
+gboolean
+fs_tree_known(FsTree *tree, guint64 ino, FsAttributes *ret,
+              char name[FS_NAME_MAX + 1])
+{
+    FsNode node = fs_node_of(ino);
+    MailMailbox *mailbox = mailbox_of(tree, node);
+    MailMessage *message;
+    g_autofree char *its = NULL;
+
+    if (mailbox == NULL || mailbox->parent == NULL)
+        return FALSE;
+    if (node.kind == FS_MAILBOX) {
+        its = fs_names_mailbox(mailbox);
+        fill_directory(tree, mailbox, ret);
+        return g_strlcpy(name, its, FS_NAME_MAX + 1) <= FS_NAME_MAX;
+    }
+    message = mail_mailbox_find(mailbox, node.uid);
+    if (message == NULL)
+        return FALSE;
+    fs_names_message(message, tree->naming, name);
+    fill_message(tree, mailbox, message, ret);
+    return TRUE;
+}
+
+char *
+fs_tree_path(FsTree *tree, guint64 ino)
+{
+    FsNode node = fs_node_of(ino);
+    const MailMailbox *mailbox = mailbox_of(tree, node);
+    GString *path;
+
+    if (mailbox == NULL || node.kind == FS_MESSAGE)
+        return NULL;
+    path = g_string_new(NULL);
+    for (; mailbox->parent != NULL; mailbox = mailbox->parent) {
+        g_autofree char *name = fs_names_mailbox(mailbox);
+        if (path->len > 0)
+            g_string_prepend_c(path, '/');
+        g_string_prepend(path, name);
+    }
+    return g_string_free(path, FALSE);
+}
+
 /* ---- names ---- */
 
 static gboolean
@@ -587,11 +640,12 @@ xattr_mime_type(const FsTree *tree, const MailMailbox *mailbox,
     return g_strdup("message/rfc822");
 }
 
-/* Those of a message. */
-static const struct {
+typedef struct {
     const char *name;
-    XattrFunc value; /* NULL when this message has none */
-} xattr_table[] = {
+    XattrFunc value; /* NULL when it has none */
+} Xattr;
+
+static const Xattr message_xattrs[] = {
     {"user.imap.flags", xattr_flags},
     {"user.imap.seen", xattr_seen},
     {"user.imap.flagged", xattr_flagged},
@@ -611,23 +665,95 @@ static const struct {
     {"user.mime_type", xattr_mime_type},
 };
 
+static char *
+xattr_messages(const FsTree *tree, const MailMailbox *mailbox,
+               const MailMessage *message)
+{
+    (void)tree;
+    (void)message;
+    if (mailbox->listing != MAIL_LISTED)
+        return NULL;
+    return g_strdup_printf("%u", mail_mailbox_count(mailbox));
+}
+
+static char *
+xattr_unseen(const FsTree *tree, const MailMailbox *mailbox,
+             const MailMessage *message)
+{
+    guint unseen = 0;
+
+    (void)tree;
+    (void)message;
+    if (mailbox->listing != MAIL_LISTED)
+        return NULL;
+    for (guint i = 0; i < mail_mailbox_count(mailbox); i++)
+        unseen += !(mail_mailbox_at(mailbox, i)->flags & MAIL_FLAG_SEEN);
+    return g_strdup_printf("%u", unseen);
+}
+
+static char *
+xattr_special_use(const FsTree *tree, const MailMailbox *mailbox,
+                  const MailMessage *message)
+{
+    (void)tree;
+    (void)message;
+    return g_strdup(mailbox->special_use);
+}
+
+static char *
+xattr_validity_if_known(const FsTree *tree, const MailMailbox *mailbox,
+                        const MailMessage *message)
+{
+    return mailbox->uidvalidity != 0 ? xattr_uidvalidity(tree, mailbox, message)
+                                     : NULL;
+}
+
+static const Xattr mailbox_xattrs[] = {
+    {"user.imap.messages", xattr_messages},
+    {"user.imap.unseen", xattr_unseen},
+    {"user.imap.uidvalidity", xattr_validity_if_known},
+    {"user.imap.special-use", xattr_special_use},
+};
+
+/* What INO is, and which attributes things like it may have. */
+typedef struct {
+    MailMailbox *mailbox;
+    MailMessage *message;
+    const Xattr *xattrs;
+    gsize n;
+} Attributed;
+
+static gboolean
+find_attributed(FsTree *tree, guint64 ino, Attributed *ret, MailFault *fault)
+{
+    FsNode node = fs_node_of(ino);
+
+    memset(ret, 0, sizeof *ret);
+    if (node.kind == FS_MESSAGE) {
+        ret->xattrs = message_xattrs;
+        ret->n = G_N_ELEMENTS(message_xattrs);
+        return find_message(tree, node, &ret->mailbox, &ret->message, fault);
+    }
+    if (node.kind != FS_MAILBOX)
+        return TRUE;
+    ret->xattrs = mailbox_xattrs;
+    ret->n = G_N_ELEMENTS(mailbox_xattrs);
+    ret->mailbox = find_mailbox(tree, node, fault);
+    return ret->mailbox != NULL;
+}
+
 gboolean
 fs_tree_getxattr(FsTree *tree, guint64 ino, const char *name, char **ret_value,
                  MailFault *fault)
 {
-    FsNode node = fs_node_of(ino);
-    MailMailbox *mailbox;
-    MailMessage *message;
+    Attributed it;
 
     *ret_value = NULL;
-    /* ls asks for others with each file: no need to look for it. */
-    if (node.kind == FS_MESSAGE && g_str_has_prefix(name, "user.")) {
-        if (!find_message(tree, node, &mailbox, &message, fault))
-            return FALSE;
-        for (guint i = 0; i < G_N_ELEMENTS(xattr_table); i++) {
-            if (strcmp(name, xattr_table[i].name) == 0)
-                *ret_value = xattr_table[i].value(tree, mailbox, message);
-        }
+    if (!find_attributed(tree, ino, &it, fault))
+        return FALSE;
+    for (gsize i = 0; i < it.n; i++) {
+        if (strcmp(name, it.xattrs[i].name) == 0)
+            *ret_value = it.xattrs[i].value(tree, it.mailbox, it.message);
     }
     return *ret_value != NULL ||
            mail_fault_error(fault, IMAPFS_ERROR_NO_ATTRIBUTE,
@@ -638,21 +764,18 @@ gboolean
 fs_tree_listxattr(FsTree *tree, guint64 ino, GString **ret_names,
                   MailFault *fault)
 {
-    FsNode node = fs_node_of(ino);
-    MailMailbox *mailbox;
-    MailMessage *message;
+    Attributed it;
 
     *ret_names = NULL;
-    if (node.kind == FS_MESSAGE &&
-        !find_message(tree, node, &mailbox, &message, fault))
+    if (!find_attributed(tree, ino, &it, fault))
         return FALSE;
     *ret_names = g_string_new(NULL);
-    for (guint i = 0; node.kind == FS_MESSAGE && i < G_N_ELEMENTS(xattr_table);
-         i++) {
-        g_autofree char *value = xattr_table[i].value(tree, mailbox, message);
+    for (gsize i = 0; i < it.n; i++) {
+        g_autofree char *value =
+            it.xattrs[i].value(tree, it.mailbox, it.message);
         if (value != NULL)
-            g_string_append_len(*ret_names, xattr_table[i].name,
-                                (gssize)strlen(xattr_table[i].name) + 1);
+            g_string_append_len(*ret_names, it.xattrs[i].name,
+                                (gssize)strlen(it.xattrs[i].name) + 1);
     }
     return TRUE;
 }

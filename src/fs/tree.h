@@ -33,6 +33,13 @@ gboolean fs_tree_lookup(FsTree *tree, guint64 parent, const char *name,
                         FsAttributes *ret, MailFault *fault);
 gboolean fs_tree_getattr(FsTree *tree, guint64 ino, FsAttributes *ret,
                          MailFault *fault);
+/* What is known of INO, and its name; FALSE when it is not known.  Never
+ * faults. */
+gboolean fs_tree_known(FsTree *tree, guint64 ino, FsAttributes *ret,
+                       char name[FS_NAME_MAX + 1]);
+/* The path of a directory below the root, without a "/" before or behind it;
+ * NULL if it is none.  The caller owns it. */
+char *fs_tree_path(FsTree *tree, guint64 ino);
 /* Somebody begins to read a directory. */
 gboolean fs_tree_opendir(FsTree *tree, guint64 ino, MailFault *fault);
 

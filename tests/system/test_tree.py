@@ -4,6 +4,7 @@
 import datetime
 import os
 import re
+import shutil
 import subprocess
 
 from harness import Case, DovecotCase, Dovecot, eventually, message, messages, read, slow
@@ -200,10 +201,25 @@ with mmap.mmap(fd, 0, prot=mmap.PROT_READ) as whole:
             os.getxattr(self.mounted / "INBOX/1.eml", name)
 
     def test_foreign_attributes(self):
-        for name in ("security.selinux", "system.posix_acl_access", "trusted.x", "user.nosuch", "user.imap.nosuch"):
-            with self.subTest(name):
-                self.assertIn(self.errno_of(os.getxattr, self.mounted / "INBOX/1.eml", name),
-                              ("ENODATA", "EOPNOTSUPP") if name.startswith("system") else ("ENODATA",))
+        """There are none of their kind, so ls need not ask for each file; and that ends no others."""
+        for path in ("INBOX/1.eml", "INBOX", ""):
+            for name, got in (("security.selinux", "ENOTSUP"), ("system.posix_acl_access", "ENOTSUP"),
+                              ("trusted.x", "ENOTSUP"), ("user.nosuch", "ENODATA"),
+                              ("user.imap.nosuch", "ENODATA")):
+                with self.subTest(path=path, name=name):
+                    self.assertEqual(self.errno_of(os.getxattr, self.mounted / path, name), got)
+        self.assertEqual(os.getxattr(self.mounted / "INBOX/1.eml", "user.imap.uid"), b"1")
+
+    def test_copies_with_attributes(self):
+        """Programs that ask for ACLs and such take it as that there are none."""
+        for command in (["cp", "-a"], ["rsync", "-aAX"]):
+            if shutil.which(command[0]) is None:
+                continue
+            copy = self.directory + "/copy." + command[0]
+            done = subprocess.run([*command, self.mounted / "INBOX/1.eml", copy], capture_output=True,
+                                  timeout=slow(20), check=False)
+            self.assertEqual((done.returncode, done.stderr), (0, b""))
+            self.assertEqual(read(copy), read(self.mounted / "INBOX/1.eml"))
 
     def test_attributes_of_odd_messages(self):
         """Whatever a header holds, reading it as an attribute works."""
@@ -403,3 +419,28 @@ class Nested(Case):
         self.assertEqual(os.listdir(mount / "Top"), ["Middle"])
         self.assertEqual(os.listdir(mount / "Top/Middle"), ["Leaf"])
         self.assertEqual(os.listdir(mount / "Top/Middle/Leaf"), [])
+
+
+class OfMailboxes(DovecotCase):
+
+    def test_attributes_of_mailboxes(self):
+        box = self.fresh()
+        self.mounted = self.mount(self.dovecot)
+        self.deliver(box, message("one"), message("two"), message("three"), flags=[r"\Seen"])
+        self.deliver(box, message("four"))
+        self.assertTrue(eventually(lambda: box in os.listdir(self.mounted.path), slow(5)))
+        path = self.mounted / box
+        self.assertNotIn("user.imap.messages", os.listxattr(path))     # nobody has looked yet
+        self.assertEqual(self.errno_of(os.getxattr, path, "user.imap.unseen"), "ENODATA")
+        self.assertEqual(len(os.listdir(path)), 4)
+        self.assertEqual(os.getxattr(path, "user.imap.messages"), b"4")
+        self.assertEqual(os.getxattr(path, "user.imap.unseen"), b"1")
+        self.assertEqual(os.getxattr(path, "user.imap.uidvalidity"),
+                         os.getxattr(path + "/1.eml", "user.imap.uidvalidity"))
+        self.assertEqual(self.errno_of(os.getxattr, path, "user.imap.special-use"), "ENODATA")
+        self.assertEqual(os.getxattr(self.mounted / "Sent", "user.imap.special-use"), b"\\Sent")
+        self.assertEqual(sorted(os.listxattr(path)),
+                         ["user.imap.messages", "user.imap.uidvalidity", "user.imap.unseen"])
+        self.assertEqual(os.listxattr(self.mounted.path), [])
+        self.assertEqual(self.errno_of(os.getxattr, path, "user.imap.flags"), "ENODATA")
+        self.assertEqual(self.errno_of(os.getxattr, path + "/1.eml", "user.imap.messages"), "ENODATA")
