@@ -7,7 +7,8 @@
 
 #include "base/error.h"
 
-enum { CONNECTIONS_MAX = 8, TIMEOUT_MAX = 3600 };
+enum { CONNECTIONS_MAX = 8, TIMEOUT_MAX = 3600, NAME_LENGTH_MAX = 200 };
+#define CACHE_SIZE (G_GUINT64_CONSTANT(1) << 30)
 
 typedef struct {
     Options *options;
@@ -67,6 +68,38 @@ take_word(int *field, const char *const *table, const char *name,
         }
     }
     return usage(error, "option %s needs one of %s", name, words);
+}
+
+/* A number of octets, with K, M, G or T behind it for powers of 1024. */
+static gboolean
+take_size(guint64 *field, const char *name, const char *value, GError **error)
+{
+    static const char units[] = "KMGT";
+    g_autofree char *digits = g_strdup(value ? value : "");
+    gsize length = strlen(digits);
+    const char *unit = NULL;
+    guint shift = 0;
+    guint64 number;
+
+    if (length > 0)
+        unit = strchr(units, g_ascii_toupper(digits[length - 1]));
+    if (unit != NULL) {
+        shift = 10 * (guint)(unit - units + 1);
+        digits[length - 1] = '\0';
+    }
+    if (!g_ascii_string_to_unsigned(digits, 10, 0, (guint64)G_MAXINT64 >> shift,
+                                    &number, NULL))
+        return usage(error, "option %s needs a size such as 500M or 2G", name);
+    *field = number << shift;
+    return TRUE;
+}
+
+/* In a file a word alone is no line: there it is NAME=true. */
+static gboolean
+check_flag(const char *name, const char *value, GError **error)
+{
+    return value == NULL || strcmp(value, "true") == 0 ||
+           usage(error, "option %s takes no value", name);
 }
 
 static gboolean
@@ -161,10 +194,13 @@ take_option(Parser *parser, const char *name, const char *value, GError **error)
                            error);
     if (strcmp(name, "timeout") == 0)
         return take_number(&options->timeout, TIMEOUT_MAX, name, value, error);
+    if (strcmp(name, "cache_size") == 0)
+        return take_size(&options->cache_size, name, value, error);
+    if (strcmp(name, "offline") == 0)
+        return (options->offline = check_flag(name, value, error));
     if (is_for_mount(name)) {
-        /* In a file a word alone is no line: there it is NAME=true. */
-        if (value != NULL && strcmp(value, "true") != 0)
-            return usage(error, "option %s takes no value", name);
+        if (!check_flag(name, value, error))
+            return FALSE;
         if (!has_word(parser->mount->str, name))
             g_string_append_printf(parser->mount, ",%s", name);
         return TRUE;
@@ -317,37 +353,36 @@ is_loopback(const char *host)
 
 /* ---- the command line ---- */
 
-static gboolean
-take_arguments(Parser *parser, int argc, char **argv, char **lists,
-               GError **error)
+gboolean
+options_take_source(Options *options, const char *source, GError **error)
 {
-    Options *options = parser->options;
-    const char *source;
+    g_autoptr(GString) mount = g_string_new(NULL);
+    Parser parser = {options, mount, FALSE};
     g_autofree char *name = NULL;
 
-    if (argc != 3)
-        return usage(error, "usage: imapfs [OPTION...] SOURCE MOUNTPOINT");
-    source = argv[1];
     if (g_str_has_prefix(source, "imapfs#")) /* mount -t fuse */
         source += strlen("imapfs#");
-    options->mountpoint = realpath(argv[2], NULL);
-    if (options->mountpoint == NULL) /* a mount whose daemon died, maybe */
-        options->mountpoint = g_canonicalize_filename(argv[2], NULL);
+    if (g_str_has_prefix(source, "account:"))
+        source += strlen("account:");
     /* The command line counts for more than the file: it comes last, but the
      * URL has to know about tls= and username=. */
     for (int pass = 0; pass < 2; pass++) {
-        for (char **list = lists; list != NULL && *list != NULL; list++) {
-            if (!take_list(parser, *list, error))
+        char **list = options->lists;
+        for (; list != NULL && *list != NULL; list++) {
+            if (!take_list(&parser, *list, error))
                 return FALSE;
         }
         if (pass == 0 &&
-            !(is_url(source) ? take_url(parser, source, error)
-                             : take_account(parser, source, error)))
+            !(is_url(source) ? take_url(&parser, source, error)
+                             : take_account(&parser, source, error)))
             return FALSE;
     }
     if (options->security == IMAP_TLS_NONE && !is_loopback(options->host))
         return usage(error, "tls=none is for loopback only: a password would "
                             "travel in the clear");
+    if (options->offline && options->cache_size == 0)
+        return usage(error, "offline needs what is kept on disk: it goes not "
+                            "together with cache_size=0");
     if (options->port == 0)
         options->port = options->security == IMAP_TLS_IMPLICIT ? 993 : 143;
     if (options->user == NULL)
@@ -357,11 +392,96 @@ take_arguments(Parser *parser, int argc, char **argv, char **lists,
     options->mount_options =
         g_strdup_printf("nosuid,nodev,default_permissions,subtype=imapfs,"
                         "fsname=%s%s",
-                        name, parser->mount->str);
+                        name, parser.mount->str);
     return TRUE;
 }
 
+char *
+options_account(const Options *options)
+{
+    g_autofree char *host = g_ascii_strdown(options->host, -1);
+    return g_strdup_printf("%s@%s:%u", options->user, host, options->port);
+}
+
+char *
+options_account_file(const Options *options)
+{
+    g_autofree char *account = options_account(options);
+    g_autofree char *name = g_uri_escape_string(account, "@:", FALSE);
+
+    /* No "." or "..", since there is an "@", but it may be too long. */
+    if (strlen(name) <= NAME_LENGTH_MAX)
+        return g_steal_pointer(&name);
+    return g_compute_checksum_for_string(G_CHECKSUM_SHA256, account, -1);
+}
+
+/* ---- commands ---- */
+
+static const struct {
+    const char *name;
+    Command command;
+    guint min, max; /* words that follow */
+    const char *usage;
+} command_table[] = {
+    {"status", COMMAND_STATUS, 0, 1, "status [--watch] [MOUNTPOINT]"},
+    {"refresh", COMMAND_REFRESH, 1, 1, "refresh PATH"},
+    {"sync", COMMAND_SYNC, 1, G_MAXUINT,
+     "sync ACCOUNT|MOUNTPOINT [MAILBOX...]"},
+    {"umount", COMMAND_UMOUNT, 1, 1, "umount MOUNTPOINT"},
+    {"check", COMMAND_CHECK, 1, 1, "check ACCOUNT|URL"},
+};
+
+/* mount(8) names what is to be mounted, never a command. */
+static gboolean
+is_mount_helper(void)
+{
+    return g_str_has_prefix(g_get_prgname(), "mount.");
+}
+
+static gboolean
+take_mount(Options *options, int argc, char **argv, GError **error)
+{
+    if (argc != 3)
+        return usage(error, "usage: imapfs [OPTION...] SOURCE MOUNTPOINT");
+    options->mountpoint = realpath(argv[2], NULL);
+    if (options->mountpoint == NULL) /* a mount whose daemon died, maybe */
+        options->mountpoint = g_canonicalize_filename(argv[2], NULL);
+    return options_take_source(options, argv[1], error);
+}
+
+static gboolean
+take_arguments(Options *options, int argc, char **argv, GError **error)
+{
+    guint count = argc > 1 ? (guint)argc - 2 : 0;
+    int at = -1;
+
+    for (int i = 0; argc > 1 && i < (int)G_N_ELEMENTS(command_table); i++) {
+        if (strcmp(argv[1], command_table[i].name) == 0 && !is_mount_helper())
+            at = i;
+    }
+    if (options->watch &&
+        (at < 0 || command_table[at].command != COMMAND_STATUS))
+        return usage(error, "--watch goes with status only");
+    if (at < 0)
+        return take_mount(options, argc, argv, error);
+    if (count < command_table[at].min || count > command_table[at].max)
+        return usage(error, "usage: imapfs %s", command_table[at].usage);
+    options->command = command_table[at].command;
+    g_strfreev(options->words);
+    options->words = g_strdupv(argv + 2);
+    return options->command != COMMAND_CHECK ||
+           options_take_source(options, options->words[0], error);
+}
+
 static const char help_options[] =
+    "Commands:\n"
+    "  status [--watch] [MOUNTPOINT]  what one mount does, or all of them\n"
+    "  refresh PATH                   ask the server for a mailbox now\n"
+    "  sync ACCOUNT|MOUNTPOINT [MAILBOX...]\n"
+    "                                 fetch mailboxes for use offline\n"
+    "  umount MOUNTPOINT              unmount, and wait until that is done\n"
+    "  check ACCOUNT|URL              log in, and say what the server can do\n"
+    "\n"
     "Options for -o:\n"
     "  username=NAME              log in as NAME\n"
     "  password_command=COMMAND   run COMMAND; its first line is the password\n"
@@ -372,6 +492,9 @@ static const char help_options[] =
     "  connections=N              at most N connections (4)\n"
     "  timeout=SECONDS            how long an operation may take (30)\n"
     "  names=full|uid             how messages are named\n"
+    "  cache_size=SIZE            keep so much on disk, such as 500M; 0: "
+    "nothing (1G)\n"
+    "  offline                    never connect; show what is kept on disk\n"
     "  ro                         read-only to the kernel, too: then programs\n"
     "                             that watch it are told of nothing\n"
     "  allow_other, allow_root, auto_unmount, noatime, noexec, nodev, nosuid\n"
@@ -381,7 +504,6 @@ Options *
 options_parse(int *argc, char ***argv, GError **error)
 {
     g_autoptr(Options) options = g_new0(Options, 1);
-    g_auto(GStrv) lists = NULL;
     g_autofree char *ignored = NULL;
     gboolean nothing = FALSE;
     const GOptionEntry entries[] = {
@@ -389,8 +511,10 @@ options_parse(int *argc, char ***argv, GError **error)
          "Stay in the foreground", NULL},
         {"debug", 'd', 0, G_OPTION_ARG_NONE, &options->debug,
          "Show what is said to the server, without secrets; implies -f", NULL},
-        {"options", 'o', 0, G_OPTION_ARG_STRING_ARRAY, &lists,
+        {"options", 'o', 0, G_OPTION_ARG_STRING_ARRAY, &options->lists,
          "Mount options, see below", "NAME[=VALUE],..."},
+        {"watch", 0, 0, G_OPTION_ARG_NONE, &options->watch,
+         "With status: show it again each second", NULL},
         {"version", 'V', 0, G_OPTION_ARG_NONE, &options->version,
          "Show the version", NULL},
         /* What mount(8) passes to its helpers. */
@@ -407,12 +531,11 @@ options_parse(int *argc, char ***argv, GError **error)
         {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL},
     };
     g_autoptr(GOptionContext) context =
-        g_option_context_new("SOURCE MOUNTPOINT");
+        g_option_context_new("SOURCE MOUNTPOINT\n  imapfs COMMAND [WORD...]");
     g_autoptr(GError) failure = NULL;
-    Parser parser = {options, NULL, FALSE};
-    g_autoptr(GString) mount = g_string_new(NULL);
 
-    parser.mount = mount;
+    options->words = g_new0(char *, 1);
+    options->cache_size = CACHE_SIZE;
     options->connections = 4;
     options->timeout = 30;
     options->security = IMAP_TLS_IMPLICIT;
@@ -420,19 +543,18 @@ options_parse(int *argc, char ***argv, GError **error)
         context, "Mount the mailboxes of an IMAP account.\n\n"
                  "SOURCE is imaps://[user@]host[:port]/, or imap:// for "
                  "STARTTLS, or the name of\nan account in "
-                 "~/.config/imapfs/config.");
+                 "~/.config/imapfs/config, account:NAME if it is that of a "
+                 "command.");
     g_option_context_set_description(context, help_options);
     g_option_context_add_main_entries(context, entries, NULL);
     if (!g_option_context_parse(context, argc, argv, &failure)) {
         usage(error, "%s; imapfs --help shows all", failure->message);
         return NULL;
     }
-    if (!options->version &&
-        !take_arguments(&parser, *argc, *argv, lists, error))
+    if (!options->version && !take_arguments(options, *argc, *argv, error))
         return NULL;
     /* To a helper of mount(8), -f says to do all but mount. */
-    options->fake =
-        g_str_has_prefix(g_get_prgname(), "mount.") && options->foreground;
+    options->fake = is_mount_helper() && options->foreground;
     options->foreground |= options->debug;
     return g_steal_pointer(&options);
 }
@@ -440,6 +562,8 @@ options_parse(int *argc, char ***argv, GError **error)
 void
 options_free(Options *options)
 {
+    g_strfreev(options->words);
+    g_strfreev(options->lists);
     g_free(options->mountpoint);
     g_free(options->host);
     g_free(options->user);

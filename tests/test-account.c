@@ -368,6 +368,8 @@ status(gpointer data)
     return g_strdup("well\n");
 }
 
+static const FsMadeFile made_files[] = {{"status", status}, {NULL, NULL}};
+
 static Scene *
 scene_new(guint connections)
 {
@@ -397,8 +399,8 @@ scene_new(guint connections)
         .cache_limit = 16 << 20,
     };
     scene->account = mail_account_new(&setup);
-    scene->tree =
-        fs_tree_new(scene->account, scene->clock, FS_NAMES_UID, status, NULL);
+    scene->tree = fs_tree_new(scene->account, scene->clock, FS_NAMES_UID,
+                              made_files, NULL);
     scene->park = fs_park_new(scene->account, scene->clock, DEADLINE);
     scene->seen = g_string_new(NULL);
     mail_account_observe(scene->account, &observer, scene);

@@ -39,6 +39,11 @@ describe(const Options *options)
         g_string_append_printf(text, " timeout=%u", options->timeout);
     if (options->naming == FS_NAMES_UID)
         g_string_append(text, " uid");
+    if (options->cache_size != 1 << 30)
+        g_string_append_printf(text, " cache_size=%" G_GUINT64_FORMAT,
+                               options->cache_size);
+    if (options->offline)
+        g_string_append(text, " offline");
     if (options->foreground)
         g_string_append(text, " foreground");
     if (options->debug)
@@ -147,6 +152,33 @@ static const struct {
     {"-o names=uid imaps://example.org/ /", "me@example.org:993 implicit uid"},
     {"-o names=full imaps://example.org/ /", "me@example.org:993 implicit"},
     {"-o names=short imaps://example.org/ /", NULL},
+    {"-o cache_size=0 imaps://example.org/ /",
+     "me@example.org:993 implicit cache_size=0"},
+    {"-o cache_size=1000 imaps://example.org/ /",
+     "me@example.org:993 implicit cache_size=1000"},
+    {"-o cache_size=3K imaps://example.org/ /",
+     "me@example.org:993 implicit cache_size=3072"},
+    {"-o cache_size=500m imaps://example.org/ /",
+     "me@example.org:993 implicit cache_size=524288000"},
+    {"-o cache_size=2G imaps://example.org/ /",
+     "me@example.org:993 implicit cache_size=2147483648"},
+    {"-o cache_size=8388607T imaps://example.org/ /",
+     "me@example.org:993 implicit cache_size=9223370937343148032"},
+    {"-o cache_size=8388608T imaps://example.org/ /", NULL},
+    {"-o cache_size=18446744073709551616 imaps://example.org/ /", NULL},
+    {"-o cache_size=G imaps://example.org/ /", NULL},
+    {"-o cache_size=-1 imaps://example.org/ /", NULL},
+    {"-o cache_size=1X imaps://example.org/ /", NULL},
+    {"-o cache_size=1GB imaps://example.org/ /", NULL},
+    {"-o cache_size= imaps://example.org/ /", NULL},
+    {"-o cache_size imaps://example.org/ /", NULL},
+    {"-o offline imaps://example.org/ /",
+     "me@example.org:993 implicit offline"},
+    {"-o offline=true imaps://example.org/ /",
+     "me@example.org:993 implicit offline"},
+    {"-o offline=yes imaps://example.org/ /", NULL},
+    {"-o offline,cache_size=0 imaps://example.org/ /", NULL},
+    {"--watch imaps://example.org/ /", NULL},
     {"-o password_file=/a,tls_ca=/b imaps://example.org/ /",
      "me@example.org:993 implicit file=</a> ca=</b>"},
     {"-o password_command=pass\\,x=y imaps://example.org/ /",
@@ -179,6 +211,10 @@ static const struct {
     {"-o tls=implicit plain /", "me@example.net:993 implicit"},
     {"-o password_file=/a work /",
      "carol@example.net:993 implicit connections=2 file=</a>"},
+    {"account:work /",
+     "carol@example.net:993 implicit connections=2 command=<pass a>"},
+    {"account:status /", "me@example.net:993 implicit"},
+    {"imapfs#status /", "me@example.net:993 implicit"},
     {"no-source /", NULL},
     {"bad-flag /", NULL},
     {"odd-source /", NULL},
@@ -207,6 +243,132 @@ test_lines(void **state)
             row_fail(line, "error %d is \"%s\"", error->code, error->message);
         if (strstr(error->message, "secret") != NULL)
             row_fail(line, "error is \"%s\"", error->message);
+    }
+    rows_end();
+}
+
+/* ---- commands ---- */
+
+static const struct {
+    const char *arguments;
+    const char *command; /* NULL: refused */
+} command_rows[] = {
+    {"status", "status"},
+    {"status /a", "status /a"},
+    {"status --watch", "status watch"},
+    {"--watch status /a", "status watch /a"},
+    {"status /a /b", NULL},
+    {"refresh", NULL},
+    {"refresh /a/INBOX", "refresh /a/INBOX"},
+    {"refresh --watch /a", NULL},
+    {"refresh /a /b", NULL},
+    {"sync", NULL},
+    {"sync work", "sync work"},
+    {"sync nobody", "sync nobody"}, /* it may be a mountpoint */
+    {"sync -o frobnicate /a INBOX Lists/x", "sync /a INBOX Lists/x"},
+    {"umount", NULL},
+    {"umount /a", "umount /a"},
+    {"umount /a /b", NULL},
+    {"check", NULL},
+    {"check work", "check work = carol@example.net:993"},
+    {"check account:status", "check account:status = me@example.net:993"},
+    {"check status", "check status = me@example.net:993"},
+    {"check -o username=dave work", "check work = dave@example.net:993"},
+    {"check imap://bob@Example.ORG/",
+     "check imap://bob@Example.ORG/ = bob@example.org:143"},
+    {"check nobody", NULL},
+    {"check work /", NULL},
+    {"stat /a", NULL},
+    {"Status /a", NULL},
+};
+
+static char *
+describe_command(const Options *options)
+{
+    static const char *const names[] = {"mount", "status", "refresh",
+                                        "sync",  "umount", "check"};
+    GString *text = g_string_new(names[options->command]);
+    const char *own = g_get_user_name();
+
+    if (options->watch)
+        g_string_append(text, " watch");
+    for (char **word = options->words; *word != NULL; word++)
+        g_string_append_printf(text, " %s", *word);
+    if (options->host != NULL) {
+        g_autofree char *account = options_account(options);
+        const char *shown = account;
+        g_string_append(text, " = ");
+        if (g_str_has_prefix(account, own) && account[strlen(own)] == '@') {
+            g_string_append(text, "me");
+            shown = account + strlen(own);
+        }
+        g_string_append(text, shown);
+    }
+    return g_string_free(text, FALSE);
+}
+
+static void
+test_commands(void **state)
+{
+    (void)state;
+    for (guint i = 0; i < G_N_ELEMENTS(command_rows); i++) {
+        const char *line = command_rows[i].arguments;
+        g_autoptr(GError) error = NULL;
+        g_autoptr(Options) options = parse(line, &error);
+        g_autofree char *got = options ? describe_command(options) : NULL;
+
+        row_string(line, "command", got, command_rows[i].command);
+        row_number(line, "error", error != NULL, options == NULL);
+    }
+    rows_end();
+}
+
+/* What mount(8) passes names an account, whatever it is called. */
+static void
+test_commands_of_helper(void **state)
+{
+    g_autofree char *before = g_strdup(g_get_prgname());
+    g_autoptr(Options) options = NULL;
+    (void)state;
+
+    g_set_prgname("mount.imapfs");
+    options = parse("status /", NULL);
+    g_set_prgname(before);
+    assert_non_null(options);
+    assert_int_equal(options->command, COMMAND_MOUNT);
+}
+
+static const struct {
+    const char *source;
+    const char *file;
+} file_rows[] = {
+    {"imaps://alice@example.org/", "alice@example.org:993"},
+    {"imaps://alice@EXAMPLE.org/", "alice@example.org:993"},
+    {"imaps://Alice@example.org:1993/", "Alice@example.org:1993"},
+    {"imaps://alice@example.org@example.net/",
+     "alice@example.org@example.net:993"},
+    {"imaps://..%2f..%2fetc@example.org/", "..%2F..%2Fetc@example.org:993"},
+    {"imaps://..@[::1]/", "..@::1:993"},
+    {"imaps://a%0ab%25@example.org/", "a%0Ab%25@example.org:993"},
+    {"imaps://J%C3%BCrgen@example.org/", "J%C3%BCrgen@example.org:993"},
+};
+
+static void
+test_account_file(void **state)
+{
+    g_autofree char *name = g_strnfill(3000, 'x');
+    g_autofree char *line = g_strdup_printf("imaps://%s@example.org/ /", name);
+    g_autoptr(Options) options = parse(line, NULL);
+    g_autofree char *file = options_account_file(options);
+    (void)state;
+
+    assert_int_equal(strlen(file), 64);
+    for (guint i = 0; i < G_N_ELEMENTS(file_rows); i++) {
+        const char *source = file_rows[i].source;
+        g_autofree char *arguments = g_strdup_printf("%s /", source);
+        g_autoptr(Options) row = parse(arguments, NULL);
+        g_autofree char *got = row ? options_account_file(row) : NULL;
+        row_string(source, "file", got, file_rows[i].file);
     }
     rows_end();
 }
@@ -289,6 +451,7 @@ static const char text[] =
     "[work]\nsource=imaps://example.net/\nusername=carol\nconnections=2\n"
     "password_command=pass a\n"
     "[plain]\nsource=imap://example.net/\n"
+    "[status]\nsource=imaps://example.net/\n"
     "[shared]\nsource=imaps://example.net/\nallow_other=true\n"
     "[bad-flag]\nsource=imaps://example.net/\nallow_other=yes\n"
     "[no-source]\nusername=carol\n"
@@ -323,6 +486,9 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_commands),
+        cmocka_unit_test(test_commands_of_helper),
+        cmocka_unit_test(test_account_file),
         cmocka_unit_test(test_mount_options),
         cmocka_unit_test(test_mountpoint),
         cmocka_unit_test(test_fake),

@@ -7,7 +7,6 @@
 #include "base/error.h"
 
 #define CONTROL_NAME ".imapfs"
-#define STATUS_NAME "status"
 
 /*
  * Positions in a directory: "." and "..", mailboxes by id, messages by UID.
@@ -19,8 +18,8 @@ struct FsTree {
     MailAccount *account;
     Clock *clock;
     FsNaming naming;
-    FsStatusFunc status;
-    gpointer status_data;
+    const FsMadeFile *made; /* or NULL; a node's part is an index of it */
+    gpointer made_data;
     uid_t uid;
     gid_t gid;
     gint64 started; /* seconds since 1970 */
@@ -28,14 +27,14 @@ struct FsTree {
 
 FsTree *
 fs_tree_new(MailAccount *account, Clock *clock, FsNaming naming,
-            FsStatusFunc status, gpointer status_data)
+            const FsMadeFile *made, gpointer made_data)
 {
     FsTree *tree = g_new0(FsTree, 1);
     tree->account = account;
     tree->clock = clock;
     tree->naming = naming;
-    tree->status = status;
-    tree->status_data = status_data;
+    tree->made = made;
+    tree->made_data = made_data;
     tree->uid = getuid();
     tree->gid = getgid();
     tree->started = clock_wall(clock);
@@ -98,12 +97,23 @@ fill_message(const FsTree *tree, const MailMailbox *mailbox,
 }
 
 static void
-fill_control(const FsTree *tree, FsKind kind, FsAttributes *ret)
+fill_control(const FsTree *tree, FsNode node, FsAttributes *ret)
 {
-    fill(tree, (FsNode){.kind = kind},
-         kind == FS_CONTROL ? S_IFDIR | 0500 : S_IFREG | 0400, ret);
+    fill(tree, node, node.kind == FS_CONTROL ? S_IFDIR | 0500 : S_IFREG | 0400,
+         ret);
     ret->stat.st_mtime = ret->stat.st_ctime = ret->stat.st_atime =
-        kind == FS_CONTROL ? tree->started : clock_wall(tree->clock);
+        node.kind == FS_CONTROL ? tree->started : clock_wall(tree->clock);
+}
+
+/* The I-th file in .imapfs; NULL behind the last one. */
+static const FsMadeFile *
+made_file(const FsTree *tree, guint i)
+{
+    for (guint at = 0; tree->made != NULL && tree->made[at].name; at++) {
+        if (at == i)
+            return &tree->made[at];
+    }
+    return NULL;
 }
 
 /* ---- from numbers to objects ---- */
@@ -173,9 +183,13 @@ fs_tree_getattr(FsTree *tree, guint64 ino, FsAttributes *ret, MailFault *fault)
             return FALSE;
         fill_message(tree, mailbox, message, ret);
         return TRUE;
-    case FS_CONTROL:
     case FS_STATUS:
-        fill_control(tree, node.kind, ret);
+        if (made_file(tree, node.part) == NULL)
+            break;
+        fill_control(tree, node, ret);
+        return TRUE;
+    case FS_CONTROL:
+        fill_control(tree, node, ret);
         return TRUE;
     }
     return not_found(fault);
@@ -259,6 +273,21 @@ lookup_message(FsTree *tree, MailMailbox *mailbox, const char *name,
     return TRUE;
 }
 
+static gboolean
+lookup_made(FsTree *tree, const char *name, FsAttributes *ret, MailFault *fault)
+{
+    const FsMadeFile *file;
+
+    for (guint i = 0; (file = made_file(tree, i)) != NULL; i++) {
+        if (strcmp(name, file->name) == 0) {
+            fill_control(tree, (FsNode){.kind = FS_STATUS, .part = (guint16)i},
+                         ret);
+            return TRUE;
+        }
+    }
+    return not_found(fault);
+}
+
 gboolean
 fs_tree_lookup(FsTree *tree, guint64 parent, const char *name,
                FsAttributes *ret, MailFault *fault)
@@ -271,12 +300,8 @@ fs_tree_lookup(FsTree *tree, guint64 parent, const char *name,
         return fs_tree_getattr(tree, parent, ret, fault);
     if (strcmp(name, "..") == 0)
         return fs_tree_getattr(tree, fs_tree_parent(tree, parent), ret, fault);
-    if (node.kind == FS_CONTROL) {
-        if (strcmp(name, STATUS_NAME) != 0)
-            return not_found(fault);
-        fill_control(tree, FS_STATUS, ret);
-        return TRUE;
-    }
+    if (node.kind == FS_CONTROL)
+        return lookup_made(tree, name, ret, fault);
     mailbox = find_mailbox(tree, node, fault);
     if (mailbox == NULL)
         return FALSE;
@@ -284,7 +309,7 @@ fs_tree_lookup(FsTree *tree, guint64 parent, const char *name,
         return mail_fault_error(fault, IMAPFS_ERROR_NOT_DIRECTORY,
                                 "a message is not a directory");
     if (node.kind == FS_ROOT && strcmp(name, CONTROL_NAME) == 0) {
-        fill_control(tree, FS_CONTROL, ret);
+        fill_control(tree, (FsNode){.kind = FS_CONTROL}, ret);
         return TRUE;
     }
     if (strlen(name) > FS_NAME_MAX)
@@ -425,6 +450,22 @@ emit_messages(Reader *reader, MailMailbox *mailbox)
     return TRUE;
 }
 
+static void
+emit_made(Reader *reader)
+{
+    guint i = (guint)MIN(reader->offset - AT_MAILBOXES, G_MAXUINT16);
+    const FsMadeFile *file;
+    FsAttributes attributes;
+
+    for (; (file = made_file(reader->tree, i)) != NULL; i++) {
+        fill_control(reader->tree,
+                     (FsNode){.kind = FS_STATUS, .part = (guint16)i},
+                     &attributes);
+        if (!emit(reader, file->name, &attributes, AT_MAILBOXES + i + 1))
+            return;
+    }
+}
+
 gboolean
 fs_tree_readdir(FsTree *tree, guint64 ino, gint64 offset, FsEntryFunc func,
                 gpointer data, MailFault *fault)
@@ -442,10 +483,7 @@ fs_tree_readdir(FsTree *tree, guint64 ino, gint64 offset, FsEntryFunc func,
     if (!emit_dots(&reader, ino))
         return TRUE;
     if (node.kind == FS_CONTROL) {
-        FsAttributes attributes;
-        fill_control(tree, FS_STATUS, &attributes);
-        if (reader.offset <= AT_MAILBOXES)
-            emit(&reader, STATUS_NAME, &attributes, AT_MAILBOXES + 1);
+        emit_made(&reader);
         return TRUE;
     }
     if (!emit_mailboxes(&reader, mailbox) || !emit_messages(&reader, mailbox))
@@ -469,9 +507,12 @@ gboolean
 fs_tree_open(FsTree *tree, guint64 ino, FsFile **ret, MailFault *fault)
 {
     FsNode node = fs_node_of(ino);
+    const FsMadeFile *made = made_file(tree, node.part);
     MailMailbox *mailbox = NULL;
     FsFile *file;
 
+    if (node.kind == FS_STATUS && made == NULL)
+        return not_found(fault);
     if (node.kind != FS_MESSAGE && node.kind != FS_STATUS)
         return mail_fault_error(fault, IMAPFS_ERROR_IS_DIRECTORY,
                                 "it is a directory");
@@ -486,7 +527,7 @@ fs_tree_open(FsTree *tree, guint64 ino, FsFile **ret, MailFault *fault)
     if (mailbox != NULL)
         file->uidvalidity = mailbox->uidvalidity;
     else
-        file->text = tree->status(tree->status_data);
+        file->text = made->text(tree->made_data);
     *ret = file;
     return TRUE;
 }

@@ -20,11 +20,15 @@ typedef struct {
     guint64 generation; /* UIDVALIDITY */
 } FsAttributes;
 
-/* Text of .imapfs/status; the caller owns it. */
-typedef char *(*FsStatusFunc)(gpointer data);
+/* A file in .imapfs; TEXT makes what it holds, which the caller owns. */
+typedef struct {
+    const char *name;
+    char *(*text)(gpointer data);
+} FsMadeFile;
 
+/* MADE ends with one without a name, outlives the tree, and may be NULL. */
 FsTree *fs_tree_new(MailAccount *account, Clock *clock, FsNaming naming,
-                    FsStatusFunc status, gpointer status_data);
+                    const FsMadeFile *made, gpointer made_data);
 void fs_tree_free(FsTree *tree);
 
 /* INO's parent, for "..". */

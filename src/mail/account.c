@@ -424,6 +424,12 @@ mail_account_failure(const MailAccount *account)
     return account->failure;
 }
 
+gboolean
+mail_account_is_online(const MailAccount *account)
+{
+    return imap_pool_counts(account->pool).open > 0;
+}
+
 gint64
 mail_account_offline_since(const MailAccount *account)
 {

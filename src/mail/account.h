@@ -51,6 +51,8 @@ void mail_account_observe(MailAccount *account, const MailObserver *observer,
 
 /* Why the server cannot be reached; NULL when it can, or nobody tried. */
 const GError *mail_account_failure(const MailAccount *account);
+/* A connection is up and logged in. */
+gboolean mail_account_is_online(const MailAccount *account);
 /* Since when, in seconds since 1970; 0 when it can be reached. */
 gint64 mail_account_offline_since(const MailAccount *account);
 /* Begins to log out; TRUE when that is done. */
