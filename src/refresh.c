@@ -4,9 +4,6 @@
 #include "base/error.h"
 #include "fs/names.h"
 
-/* How often it is looked whether a list has come. */
-#define INTERVAL (50 * CLOCK_MILLISECOND)
-
 struct Refresh {
     MailAccount *account;
     Clock *clock;
@@ -21,8 +18,6 @@ struct Refresh {
     GError *failure; /* that it was woken with */
     gboolean list_asked;
     gboolean mailbox_asked;
-    guint list;  /* the number of the last LIST when it was asked for anew */
-    guint named; /* mailboxes in the new one, when last looked */
 };
 
 MailMailbox *
@@ -38,55 +33,6 @@ refresh_find(MailAccount *account, const char *path)
     return mailbox;
 }
 
-/* ---- the list of mailboxes ---- */
-
-typedef struct {
-    guint last;  /* LIST that named a mailbox */
-    guint named; /* mailboxes in it */
-} Lists;
-
-static void
-count_lists(MailMailbox *mailbox, Lists *lists)
-{
-    const GPtrArray *children = mail_mailbox_children(mailbox);
-
-    if (mailbox->listed_in > lists->last) {
-        lists->last = mailbox->listed_in;
-        lists->named = 0;
-    }
-    lists->named += mailbox->listed_in == lists->last;
-    for (guint i = 0; i < children->len; i++)
-        count_lists(g_ptr_array_index(children, i), lists);
-}
-
-/* A new list has come: a LIST named mailboxes, and names no more of them. */
-static gboolean
-know_list(Refresh *refresh)
-{
-    Lists lists = {0, 0};
-    gboolean still;
-
-    count_lists(mail_account_root(refresh->account), &lists);
-    if (lists.last <= refresh->list)
-        return FALSE;
-    still = lists.named == refresh->named;
-    refresh->named = lists.named;
-    return still;
-}
-
-static void
-ask_list(Refresh *refresh)
-{
-    Lists lists = {0, 0};
-
-    count_lists(mail_account_root(refresh->account), &lists);
-    refresh->list = lists.last;
-    refresh->list_asked = TRUE;
-    mail_account_refresh(refresh->account, mail_account_root(refresh->account));
-}
-
-/* ---- steps ---- */
-
 static void
 finish(Refresh *refresh, const GError *error)
 {
@@ -95,42 +41,43 @@ finish(Refresh *refresh, const GError *error)
     refresh->done(error, refresh->data);
 }
 
+/* Asks for MAILBOX anew, once.  TRUE when the answer has come; FALSE when it
+ * waits for that. */
+static gboolean
+know(Refresh *refresh, MailMailbox *mailbox, gboolean *asked)
+{
+    MailFault fault = {NULL, NULL};
+
+    if (!*asked)
+        mail_account_refresh(refresh->account, mailbox);
+    *asked = TRUE;
+    if (mail_account_know_refreshed(refresh->account, mailbox, &fault))
+        return TRUE;
+    mail_want_wait(fault.want, &refresh->waiter);
+    return FALSE;
+}
+
 /* TRUE when all is known; FALSE when it waits, or *RET_ERROR is set. */
 static gboolean
 ask(Refresh *refresh, GError **ret_error)
 {
-    MailMailbox *mailbox = refresh_find(refresh->account, refresh->path);
-    const GError *failure = refresh->failure
-                                ? refresh->failure
-                                : mail_account_failure(refresh->account);
-    MailFault fault = {NULL, NULL};
+    MailAccount *account = refresh->account;
+    MailMailbox *mailbox = refresh_find(account, refresh->path);
+    const GError *failure =
+        refresh->failure ? refresh->failure : mail_account_failure(account);
 
     if (failure != NULL) {
         *ret_error = g_error_copy(failure);
         return FALSE;
     }
-    if (mailbox == NULL || !mailbox->selectable) {
-        if (!refresh->list_asked)
-            ask_list(refresh);
-        if (!know_list(refresh))
-            return FALSE;
-        if (mailbox == NULL)
-            mail_fault_error(&fault, IMAPFS_ERROR_NOT_FOUND,
-                             "there is no mailbox %s", refresh->path);
-        *ret_error = fault.error;
-        return fault.error == NULL;
-    }
-    if (!refresh->mailbox_asked)
-        mail_account_refresh(refresh->account, mailbox);
-    refresh->mailbox_asked = TRUE;
-    if (mail_account_visit(refresh->account, mailbox, &fault) &&
-        mail_account_know_beyond(refresh->account, mailbox, G_MAXUINT32,
-                                 &fault))
-        return TRUE;
-    if (fault.want != NULL)
-        mail_want_wait(fault.want, &refresh->waiter);
-    *ret_error = fault.error;
-    return FALSE;
+    if (mailbox != NULL && mailbox->selectable)
+        return know(refresh, mailbox, &refresh->mailbox_asked);
+    if (!know(refresh, mail_account_root(account), &refresh->list_asked))
+        return FALSE;
+    if (mailbox == NULL)
+        g_set_error(ret_error, IMAPFS_ERROR, IMAPFS_ERROR_NOT_FOUND,
+                    "there is no mailbox %s", refresh->path);
+    return mailbox != NULL;
 }
 
 static void
@@ -143,9 +90,6 @@ on_timer(gpointer data)
     refresh->timer = 0;
     mail_waiter_leave(&refresh->waiter);
     if (!ask(refresh, &error) && error == NULL && left > 0) {
-        /* A list of mailboxes wakes nobody who knows one already. */
-        if (refresh->waiter.want == NULL)
-            left = MIN(left, INTERVAL);
         refresh->timer = clock_after(refresh->clock, left, on_timer, refresh);
         return;
     }

@@ -101,7 +101,6 @@ remote_ask(Remote *remote, const char *name, const char *const *words,
            RemoteLine func, gpointer data, GError **error)
 {
     g_autoptr(GString) request = g_string_new(name);
-    char *line;
 
     for (; words != NULL && *words != NULL; words++) {
         g_autofree char *quoted = g_shell_quote(*words);
@@ -113,8 +112,10 @@ remote_ask(Remote *remote, const char *name, const char *const *words,
     g_string_append_c(request, '\n');
     if (!send_all(remote, request->str))
         return fail(error, IMAPFS_ERROR_OFFLINE, "the mount has gone");
-    while ((line = read_line(remote)) != NULL) {
-        g_autofree char *owned = line;
+    for (;;) {
+        g_autofree char *line = read_line(remote);
+        if (line == NULL)
+            break;
         if (*line != ' ')
             return take_end(line, error);
         if (func != NULL)

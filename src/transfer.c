@@ -11,7 +11,7 @@ struct Transfer {
     Clock *clock;
     const TransferEvents *events;
     gpointer data;
-    guint timer;
+    guint timer; /* 0 when it is over */
 };
 
 static void
@@ -82,6 +82,8 @@ transfer_new(MailAccount *account, Clock *clock, const char *const *paths,
 void
 transfer_free(Transfer *transfer)
 {
+    if (transfer->timer != 0)
+        mail_account_download(transfer->account, NULL);
     clock_cancel(transfer->clock, &transfer->timer);
     g_free(transfer);
 }

@@ -966,6 +966,12 @@ script_client_closed(const Script *script, guint n)
     return nth(script, n)->client_closed;
 }
 
+guint
+script_unread(const Script *script, guint n)
+{
+    return nth(script, n)->in->len;
+}
+
 const char *
 script_heard(const Script *script, guint n)
 {

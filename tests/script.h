@@ -78,6 +78,8 @@ guint script_connections(const Script *script);
 /* Whether the Nth connection, from 0 on, has come to the end of its text. */
 gboolean script_is_over(const Script *script, guint n);
 gboolean script_client_closed(const Script *script, guint n);
+/* Octets of the client that no step has taken. */
+guint script_unread(const Script *script, guint n);
 /* All that the client said on the Nth connection. */
 const char *script_heard(const Script *script, guint n);
 /* How often WORD is in it, and in what went over the wire before TLS. */

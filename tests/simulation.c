@@ -1,423 +1,51 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * The whole program below fs/ops, with a random user, a random server and a
- * random wire, all from one seed, on a virtual clock.  Checked all the way:
+ * random wire, all from one seed, on a virtual clock.  It is unmounted, killed
+ * and mounted again, with its store if there is one, and now and then there is
+ * no server for a while.  Checked all the way:
  *
  *   no operation outlives its deadline;
  *   every octet that is read is the right octet of the right message;
  *   a message that was there all the time is listed exactly once;
  *   in a world without faults nothing fails but what is gone;
- *   when the faults end, what is shown is what the server has.
+ *   without a server what was shown is shown, and the rest fails for that;
+ *   when the faults end, what is shown is what the server has, flags too;
+ *   no command is sent that the server has not advertised;
+ *   with QRESYNC, finding out that nothing has changed costs next to nothing.
  *
- * Usage: simulation [SEED [COUNT]]; IMAPFS_SIM_SEEDS sets COUNT, too.  A seed
- * that fails is printed, and replays.
+ * Usage: simulation [SEED [COUNT]]; IMAPFS_SIM_SEEDS sets COUNT, too, and
+ * IMAPFS_SIM_STRICT has MODSEQ refused in a mailbox without (RFC
+ * 7162, 3.1.2.2).  A seed that fails is printed, and replays.
  */
+#include "simulation.h"
+
 #include <gmime/gmime.h>
-#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
-#include "fs/park.h"
-#include "fs/tree.h"
-#include "imap/utf7.h"
-#include "world.h"
 
-enum { OPERATIONS = 400, OPEN_MAX = 24 };
-#define TIMEOUT (30 * CLOCK_SECOND)
-#define SLACK (1 * CLOCK_SECOND)
-
-typedef struct Run Run;
-
-/* One operation of the user. */
-typedef struct {
-    FsParked parked;
-    Run *run;
-    enum { OP_LOOKUP, OP_LIST, OP_READ, OP_XATTR } kind;
-    gint64 started;
-    char *mailbox;
-    char *name;
-    /* a listing */
-    gint64 offset;
-    gboolean opened;
-    GHashTable *listed; /* names */
-    GArray *stable;     /* UIDs that were there when it began */
-    guint32 uidvalidity;
-    /* a read */
-    FsFile *file;
-    guint64 file_uidvalidity;
-    guint32 uid;
-    guint64 at;
-    gsize size;
-    gboolean to_end;
-} Op;
-
-struct Run {
-    guint32 seed;
-    Clock *clock;
-    World *world;
-    GRand *rand;
-    ImapLogin login;
-    MailAccount *account;
-    FsTree *tree;
-    FsPark *park;
-    GPtrArray *ops; /* running */
-    gboolean faults;
-    gboolean failed;
-    guint done, errors;
+enum {
+    OPERATIONS = 400,
+    OPEN_MAX = 24,
+    REAL_SECONDS_MAX = 120, /* for a seed; sets that are expanded take longer */
 };
 
-static void step_op(Op *op);
-
-#define CHECK(run, condition, ...)                     \
-    do {                                               \
-        if (!(condition)) {                            \
-            fprintf(stderr, "seed %u: ", (run)->seed); \
-            fprintf(stderr, __VA_ARGS__);              \
-            fputc('\n', stderr);                       \
-            (run)->failed = TRUE;                      \
-        }                                              \
-    } while (0)
-
-static guint
-any(Run *run, guint n)
+guint
+run_any(Run *run, guint n)
 {
     return (guint)g_rand_int_range(run->rand, 0, (gint)n);
 }
 
 static WorldMailbox *
-world_mailbox(Run *run, const char *name)
+any_mailbox(Run *run)
 {
-    for (guint i = 0; i < run->world->mailboxes->len; i++) {
-        WorldMailbox *mailbox = g_ptr_array_index(run->world->mailboxes, i);
-        if (strcmp(mailbox->name, name) == 0)
-            return mailbox;
-    }
-    return NULL;
+    return g_ptr_array_index(run->world->mailboxes,
+                             run_any(run, run->world->mailboxes->len));
 }
 
-static WorldMessage *
-world_message(const WorldMailbox *mailbox, guint32 uid)
-{
-    for (guint i = 0; mailbox != NULL && i < mailbox->messages->len; i++) {
-        WorldMessage *message =
-            &g_array_index(mailbox->messages, WorldMessage, i);
-        if (message->uid == uid)
-            return message;
-    }
-    return NULL;
-}
-
-/* ---- operations ---- */
-
-static void
-free_op(Op *op)
-{
-    fs_park_leave(&op->parked);
-    g_clear_pointer(&op->listed, g_hash_table_unref);
-    g_clear_pointer(&op->stable, g_array_unref);
-    g_clear_pointer(&op->file, fs_file_free);
-    g_free(op->mailbox);
-    g_free(op->name);
-    g_free(op);
-}
-
-static void
-end_op(Op *op, const GError *error)
-{
-    Run *run = op->run;
-    gint64 took = clock_now(run->clock) - op->started;
-    const WorldMailbox *mailbox = world_mailbox(run, op->mailbox);
-
-    run->done++;
-    CHECK(run, took <= TIMEOUT + SLACK,
-          "an operation of kind %d took %" G_GINT64_FORMAT " s", (int)op->kind,
-          took / CLOCK_SECOND);
-    if (error != NULL) {
-        gboolean gone = error->code == IMAPFS_ERROR_NOT_FOUND ||
-                        error->code == IMAPFS_ERROR_STALE ||
-                        error->code == IMAPFS_ERROR_CANCELLED;
-        run->errors++;
-        CHECK(run,
-              run->faults || gone ||
-                  (op->kind == OP_READ &&
-                   world_message(mailbox, op->uid) == NULL),
-              "without any fault, kind %d of %s/%s UID %u: %s", (int)op->kind,
-              op->mailbox, op->name ? op->name : "", op->uid, error->message);
-    }
-    g_ptr_array_remove_fast(run->ops, op);
-    free_op(op);
-}
-
-static void
-on_resume(FsParked *parked, const GError *error)
-{
-    Op *op = (Op *)(gpointer)parked;
-    if (error != NULL)
-        end_op(op, error);
-    else
-        step_op(op);
-}
-
-static gboolean
-take_entry(const char *name, const FsAttributes *attributes, gint64 next,
-           gpointer data)
-{
-    Op *op = data;
-    /* Like the kernel with a small buffer: a few entries at a time. */
-    if (any(op->run, 8) == 0 && op->at > 0)
-        return FALSE;
-    (void)attributes;
-    op->at++;
-    op->offset = next;
-    CHECK(op->run, g_hash_table_add(op->listed, g_strdup(name)),
-          "%s/%s was listed twice", op->mailbox, name);
-    CHECK(op->run, strchr(name, '/') == NULL && *name != '\0',
-          "a name that cannot be: %s", name);
-    return TRUE;
-}
-
-static void
-check_listing(Op *op)
-{
-    WorldMailbox *mailbox = world_mailbox(op->run, op->mailbox);
-
-    if (mailbox == NULL || mailbox->uidvalidity != op->uidvalidity)
-        return;
-    for (guint i = 0; i < op->stable->len; i++) {
-        guint32 uid = g_array_index(op->stable, guint32, i);
-        g_autofree char *name = g_strdup_printf("%u.eml", uid);
-        CHECK(op->run,
-              world_message(mailbox, uid) == NULL ||
-                  g_hash_table_contains(op->listed, name),
-              "%s/%s was there all the time and is not listed", op->mailbox,
-              name);
-    }
-}
-
-/* Step by step, as the kernel does. */
-static gboolean
-find_mailbox(Op *op, FsAttributes *ret, MailFault *fault)
-{
-    g_autofree char *path = imap_utf7_decode(op->mailbox);
-    g_auto(GStrv) steps = g_strsplit(path, "/", -1);
-    guint64 at = 1;
-
-    for (char **step = steps; *step != NULL; step++) {
-        if (!fs_tree_lookup(op->run->tree, at, *step, ret, fault))
-            return FALSE;
-        at = ret->stat.st_ino;
-    }
-    return TRUE;
-}
-
-static gboolean
-ask_listing(Op *op, MailFault *fault)
-{
-    FsAttributes directory;
-
-    for (;;) {
-        gint64 before = op->offset;
-        if (!find_mailbox(op, &directory, fault) ||
-            (!op->opened &&
-             !fs_tree_opendir(op->run->tree, directory.stat.st_ino, fault)))
-            return FALSE;
-        op->opened = TRUE;
-        op->at = 0;
-        if (!fs_tree_readdir(op->run->tree, directory.stat.st_ino, op->offset,
-                             take_entry, op, fault))
-            return FALSE;
-        if (op->offset == before) {
-            check_listing(op);
-            return TRUE;
-        }
-    }
-}
-
-static gboolean
-ask_read(Op *op, MailFault *fault)
-{
-    FsAttributes directory;
-    FsAttributes file;
-    guint8 buffer[9000];
-    gsize n;
-
-    if (op->file == NULL) {
-        if (!find_mailbox(op, &directory, fault) ||
-            !fs_tree_lookup(op->run->tree, directory.stat.st_ino, op->name,
-                            &file, fault) ||
-            !fs_tree_open(op->run->tree, file.stat.st_ino, &op->file, fault))
-            return FALSE;
-        op->file_uidvalidity = file.generation;
-    }
-    do {
-        if (!fs_tree_read(op->run->tree, op->file, op->at, buffer, op->size, &n,
-                          fault))
-            return FALSE;
-        for (gsize i = 0; i < n; i++) {
-            guint8 right =
-                world_octet(op->mailbox, (guint32)op->file_uidvalidity, op->uid,
-                            op->at + i);
-            if (buffer[i] != right) {
-                CHECK(op->run, FALSE,
-                      "wrong octet at %" G_GUINT64_FORMAT " of %s/%u",
-                      op->at + i, op->mailbox, op->uid);
-                return TRUE;
-            }
-        }
-        op->at += n;
-        if (n < op->size) { /* the end, or so it says */
-            const WorldMailbox *mailbox = world_mailbox(op->run, op->mailbox);
-            const WorldMessage *message = world_message(mailbox, op->uid);
-            CHECK(op->run,
-                  message == NULL || op->at >= message->size ||
-                      mailbox->uidvalidity != op->file_uidvalidity,
-                  "%s/%u ended at %" G_GUINT64_FORMAT " of %u", op->mailbox,
-                  op->uid, op->at, message->size);
-            return TRUE;
-        }
-    } while (op->to_end);
-    return TRUE;
-}
-
-static gboolean
-ask_attributes(Op *op, MailFault *fault)
-{
-    FsAttributes directory;
-    FsAttributes file;
-    g_autofree char *value = NULL;
-
-    if (!find_mailbox(op, &directory, fault) ||
-        !fs_tree_lookup(op->run->tree, directory.stat.st_ino, op->name, &file,
-                        fault))
-        return FALSE;
-    if (op->kind == OP_XATTR &&
-        !fs_tree_getxattr(op->run->tree, file.stat.st_ino, "user.imap.uid",
-                          &value, fault))
-        return FALSE;
-    CHECK(op->run, value == NULL || strtoul(value, NULL, 10) == op->uid,
-          "UID %s instead of %u", value, op->uid);
-    return TRUE;
-}
-
-static void
-step_op(Op *op)
-{
-    MailFault fault = {NULL, NULL};
-    g_autoptr(GError) error = NULL;
-    gboolean answered = op->kind == OP_LIST   ? ask_listing(op, &fault)
-                        : op->kind == OP_READ ? ask_read(op, &fault)
-                                              : ask_attributes(op, &fault);
-    if (!answered && fault.want != NULL) {
-        CHECK(op->run, fault.error == NULL, "a want and an error");
-        fs_park_wait(op->run->park, &op->parked, fault.want);
-        return;
-    }
-    error = fault.error;
-    end_op(op, answered ? NULL : error);
-}
-
-/* ---- the user ---- */
-
-static void
-start_op(Run *run)
-{
-    Op *op = g_new0(Op, 1);
-    WorldMailbox *mailbox = g_ptr_array_index(
-        run->world->mailboxes, any(run, run->world->mailboxes->len));
-    static const int kinds[] = {OP_LOOKUP, OP_LIST, OP_LIST, OP_READ,
-                                OP_READ,   OP_READ, OP_READ, OP_XATTR};
-
-    op->run = run;
-    op->parked.resume = on_resume;
-    op->started = clock_now(run->clock);
-    op->kind = kinds[any(run, G_N_ELEMENTS(kinds))];
-    op->mailbox = g_strdup(mailbox->name);
-    op->uid = 1 + any(run, mailbox->uidnext + 1);
-    if (mailbox->messages->len > 0 && any(run, 8) != 0)
-        op->uid = g_array_index(mailbox->messages, WorldMessage,
-                                any(run, mailbox->messages->len))
-                      .uid;
-    op->name = g_strdup_printf("%u.eml", op->uid);
-    op->uidvalidity = mailbox->uidvalidity;
-    op->listed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    op->stable = g_array_new(FALSE, FALSE, sizeof(guint32));
-    for (guint i = 0; i < mailbox->messages->len; i++) {
-        const WorldMessage *message =
-            &g_array_index(mailbox->messages, WorldMessage, i);
-        /* What came later may not be known yet, if the wire was down. */
-        if (message->born <= CLOCK_SECOND)
-            g_array_append_val(op->stable, message->uid);
-    }
-    op->size = 1 + any(run, 8999);
-    op->to_end = any(run, 2) == 0;
-    if (!op->to_end)
-        op->at = any(run, 4) == 0 ? any(run, 300000) : 0;
-    g_ptr_array_add(run->ops, op);
-    step_op(op);
-}
-
-static void
-interrupt_one(Run *run)
-{
-    if (run->ops->len > 0) {
-        Op *op = g_ptr_array_index(run->ops, any(run, run->ops->len));
-        fs_park_interrupt(&op->parked);
-    }
-}
-
-/* ---- the server's life ---- */
-
-static void
-change_world(Run *run)
-{
-    World *world = run->world;
-    WorldMailbox *mailbox =
-        g_ptr_array_index(world->mailboxes, any(run, world->mailboxes->len));
-    guint n = mailbox->messages->len;
-    const char *name;
-
-    switch (any(run, run->faults ? 12 : 6)) {
-    case 0:
-    case 1:
-        world_add_message(world, mailbox, 1 + any(run, 5000));
-        break;
-    case 2:
-        if (n > 1)
-            world_expunge(world, mailbox, any(run, n));
-        break;
-    case 3:
-    case 4:
-        if (n > 0)
-            world_set_seen(world, mailbox, any(run, n), any(run, 2));
-        break;
-    case 5:
-        name = any(run, 2) ? "Neu &APw-ber" : "INBOX/a";
-        if (world_mailbox(run, name) == NULL)
-            world_add_mailbox(world, name);
-        break;
-    case 6:
-        world_cut(world);
-        break;
-    case 7:
-        world->dead = !world->dead && any(run, 3) == 0;
-        break;
-    case 8:
-        world->refusing = !world->refusing && any(run, 2) == 0;
-        break;
-    case 9:
-        if (any(run, 4) == 0)
-            world_replace(world, mailbox);
-        break;
-    case 10:
-        if (any(run, 6) == 0 && world->mailboxes->len > 2)
-            world_remove_mailbox(world, world->mailboxes->len - 1);
-        break;
-    default:
-        world->cut = any(run, 3) * 0.3;
-    }
-}
-
-/* ---- running ---- */
+/* ---- time ---- */
 
 static void
 settle(void)
@@ -426,8 +54,8 @@ settle(void)
         continue;
 }
 
-static void
-pass_time(Run *run, gint64 duration)
+void
+run_pass_time(Run *run, gint64 duration)
 {
     gint64 until = clock_now(run->clock) + duration;
     guint timer = clock_after(run->clock, duration, (ClockFunc)settle, NULL);
@@ -438,24 +66,378 @@ pass_time(Run *run, gint64 duration)
     clock_cancel(run->clock, &timer);
 }
 
+/* Until no operation is under way. */
 static void
-build_world(Run *run)
+drain(Run *run)
 {
-    static const char *const names[] = {"INBOX", "Sent", "Archive/2025"};
+    for (int i = 0; run->ops->len > 0 && i < 80; i++)
+        run_pass_time(run, CLOCK_SECOND / 2);
+    CHECK(run, run->ops->len == 0, "%u operations hang", run->ops->len);
+    while (run->ops->len > 0)
+        op_end(g_ptr_array_index(run->ops, 0), NULL);
+}
 
-    run->world = world_new(run->clock, run->seed + 1);
-    run->world->delay_max = any(run, 4) == 0 ? 0 : 200 * CLOCK_MILLISECOND;
-    run->world->idle = any(run, 4) != 0;
-    run->world->uidplus = any(run, 2);
-    run->faults = run->seed % 4 != 0;
-    if (run->seed % 4 == 3)
-        run->world->wrong_sizes = 3;
-    for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
-        WorldMailbox *mailbox = world_add_mailbox(run->world, names[i]);
-        for (guint n = any(run, 40); n > 0; n--)
-            world_add_message(run->world, mailbox,
-                              any(run, 12) == 0 ? 100000 + any(run, 400000)
-                                                : any(run, 6000));
+/* ---- the server's life ---- */
+
+/* What other clients do. */
+static void
+change_mail(Run *run)
+{
+    World *world = run->world;
+    WorldMailbox *mailbox = any_mailbox(run);
+    guint n = mailbox->messages->len;
+
+    switch (run_any(run, 8)) {
+    case 0:
+    case 1:
+        world_add_message(world, mailbox, 1 + run_any(run, 5000));
+        break;
+    case 2:
+    case 3:
+        if (n > 1)
+            world_expunge(world, mailbox, run_any(run, n),
+                          run_any(run, 4) == 0 ? 1 + run_any(run, 5) : 1);
+        break;
+    case 4:
+        if (n > 0)
+            world_move(world, mailbox, run_any(run, n), any_mailbox(run),
+                       run_any(run, 2));
+        break;
+    default:
+        if (n > 0)
+            world_set_flags(world, mailbox, run_any(run, n),
+                            1 + run_any(run, 3), run_any(run, WORLD_FLAGS + 1));
+    }
+}
+
+/* What the server does to a mailbox. */
+static void
+change_mailbox(Run *run)
+{
+    World *world = run->world;
+    WorldMailbox *mailbox = any_mailbox(run);
+
+    switch (run_any(run, 6)) {
+    case 0:
+        world_replace(world, mailbox, run_any(run, 2));
+        break;
+    case 1:
+        if (run_any(run, 2) == 0 && world->mailboxes->len > 2)
+            world_remove_mailbox(world, world->mailboxes->len - 1);
+        break;
+    case 2:
+        if (world->lie == WORLD_RESTORED)
+            world_rewind(world, mailbox);
+        break;
+    case 3:
+        world_cut(world);
+        mailbox->nomodseq = !mailbox->nomodseq && run_any(run, 2);
+        break;
+    default:
+        world_forget(mailbox);
+    }
+}
+
+static void
+change_world(Run *run)
+{
+    World *world = run->world;
+    const char *name;
+
+    switch (run_any(run, run->faults ? 12 : 6)) {
+    case 5:
+        name = run_any(run, 2) ? "Neu &APw-ber" : "INBOX/a";
+        if (world_mailbox(world, name) == NULL)
+            world_add_mailbox(world, name);
+        break;
+    case 6:
+        world_cut(world);
+        break;
+    case 7:
+        world->dead = !world->dead && run_any(run, 3) == 0;
+        break;
+    case 8:
+        world->refusing = !world->refusing && run_any(run, 2) == 0;
+        break;
+    case 9:
+    case 10:
+        if (run_any(run, 3) == 0)
+            change_mailbox(run);
+        break;
+    case 11:
+        world->cut = run_any(run, 3) * 0.3;
+        break;
+    default:
+        change_mail(run);
+    }
+}
+
+static void
+end_faults(Run *run)
+{
+    run->world->dead = run->world->refusing = FALSE;
+    run->world->cut = 0;
+}
+
+/* ---- mounting ---- */
+
+static void
+mount_account(Run *run)
+{
+    MailFault fault = {NULL, NULL};
+
+    run_open_store(run);
+    run->account = mail_account_new(&run->setup);
+    run->tree = fs_tree_new(run->account, run->clock, FS_NAMES_UID, NULL, NULL);
+    run->park = fs_park_new(run->account, run->clock, SIMULATION_TIMEOUT);
+    /* As main() does, but that gives up some time. */
+    for (int i = 0;
+         i < 60 && !mail_account_know_mailboxes(run->account, &fault); i++) {
+        g_clear_error(&fault.error);
+        run_pass_time(run, CLOCK_SECOND);
+    }
+    g_clear_error(&fault.error);
+}
+
+static void
+unmount_account(Run *run)
+{
+    while (run->ops->len > 0)
+        op_end(g_ptr_array_index(run->ops, 0), NULL);
+    fs_park_free(run->park);
+    fs_tree_free(run->tree);
+    mail_account_free(run->account);
+    if (run->setup.store != NULL)
+        mail_store_close(run->setup.store);
+    run->setup.store = NULL;
+}
+
+/* Leaves it as it should be left, or as kill -9 does. */
+static void
+leave_account(Run *run, gboolean kill)
+{
+    char *copy = NULL;
+
+    run->remounts++;
+    if (kill) {
+        /* What closing writes will never have been written. */
+        if (run->setup.store != NULL)
+            copy = run_copy_directory(run);
+    } else {
+        drain(run);
+        for (int i = 0; i < 30 && !mail_account_logout(run->account); i++)
+            run_pass_time(run, 100 * CLOCK_MILLISECOND);
+    }
+    unmount_account(run);
+    if (copy != NULL) {
+        run_use_copy(run, copy);
+        if (run_any(run, 6) == 0)
+            run_tear_directory(run);
+    }
+    run_pass_time(run, CLOCK_SECOND);
+}
+
+static void
+remount(Run *run)
+{
+    leave_account(run, run_any(run, 2));
+    if (run_any(run, 4) != 0) {
+        for (guint n = run_any(run, 12); n > 0; n--)
+            change_mail(run);
+        if (run_any(run, 4) == 0)
+            change_mailbox(run);
+    }
+    mount_account(run);
+}
+
+/* ---- without a server ---- */
+
+static void
+check_same_listing(Run *run, const WorldMailbox *mailbox,
+                   const OpResult *before, const OpResult *now)
+{
+    GHashTableIter iter;
+    gpointer name;
+
+    CHECK(run, now->error == NULL, "%s cannot be listed offline: %s",
+          mailbox->name, now->error ? now->error->message : "");
+    if (before->listed == NULL || now->listed == NULL)
+        return;
+    CHECK(run,
+          g_hash_table_size(before->listed) == g_hash_table_size(now->listed),
+          "%s has %u names offline, it had %u", mailbox->name,
+          g_hash_table_size(now->listed), g_hash_table_size(before->listed));
+    g_hash_table_iter_init(&iter, before->listed);
+    while (g_hash_table_iter_next(&iter, &name, NULL))
+        CHECK(run, g_hash_table_contains(now->listed, name),
+              "%s/%s is not listed offline", mailbox->name, (char *)name);
+}
+
+/* A mailbox that is new is found by whoever asks again, and what takes long to
+ * find out is not waited for. */
+static void
+look_into(Run *run, const WorldMailbox *mailbox)
+{
+    g_auto(OpResult) found = {FALSE, NULL, NULL, 0};
+
+    run_do(run, OP_LIST, mailbox, 0, FALSE, &found);
+    run_pass_time(run, 5 * CLOCK_SECOND);
+}
+
+/* All of MAILBOX is what the server has. */
+static void
+check_mailbox(Run *run, const WorldMailbox *mailbox, gboolean read)
+{
+    g_auto(OpResult) listed = {FALSE, NULL, NULL, 0};
+
+    look_into(run, mailbox);
+    run_do(run, OP_LIST, mailbox, 0, TRUE, &listed);
+    CHECK(run, listed.error == NULL, "%s cannot be listed: %s", mailbox->name,
+          listed.error ? listed.error->message : "");
+    /* Flags may come a little later than names. */
+    run_pass_time(run, 3 * CLOCK_SECOND);
+    for (guint i = 0; i < mailbox->messages->len; i++) {
+        guint32 uid = world_message_at(mailbox, i)->uid;
+        g_auto(OpResult) attributes = {FALSE, NULL, NULL, 0};
+        g_auto(OpResult) octets = {FALSE, NULL, NULL, 0};
+        run_do(run, OP_XATTR, mailbox, uid, TRUE, &attributes);
+        CHECK(run, attributes.error == NULL, "%s/%u has no attributes: %s",
+              mailbox->name, uid,
+              attributes.error ? attributes.error->message : "");
+        if (read)
+            run_do(run, OP_READ, mailbox, uid, FALSE, &octets);
+    }
+    if (run->failed)
+        fprintf(stderr, "seed %u: %s%s\n", run->seed, mailbox->name,
+                mailbox->nomodseq ? " has no modseqs" : "");
+}
+
+/* What is checked while the server is away. */
+static void
+be_offline(Run *run, const WorldMailbox *mailbox, guint32 uid,
+           const OpResult *before, gboolean stored)
+{
+    g_auto(OpResult) listed = {FALSE, NULL, NULL, 0};
+    g_auto(OpResult) octets = {FALSE, NULL, NULL, 0};
+    const WorldMessage *message = world_message(mailbox, uid);
+    /* A size that was wrong may keep it from being stored. */
+    gboolean certain = !stored || (run->world->wrong_sizes == 0 &&
+                                   run->store_limit > 10000000);
+    guint64 size = message ? message->size : 0;
+
+    run->offline = TRUE;
+    for (guint n = run_any(run, 6); n > 0; n--)
+        change_mail(run);
+    run_pass_time(run, run_any(run, 60) * CLOCK_SECOND);
+    run_do(run, OP_LIST, mailbox, 0, FALSE, &listed);
+    check_same_listing(run, mailbox, before, &listed);
+    if (uid != 0)
+        run_do(run, OP_READ, mailbox, uid, FALSE, &octets);
+    CHECK(run, octets.error == NULL || !certain,
+          "%s/%u cannot be read offline: %s", mailbox->name, uid,
+          octets.error ? octets.error->message : "");
+    CHECK(run, octets.error != NULL || octets.octets >= size,
+          "%s/%u has %" G_GUINT64_FORMAT " octets offline, not %" //
+          G_GUINT64_FORMAT,
+          mailbox->name, uid, octets.octets, size);
+    for (int i = 0; i < 6; i++) {
+        run_start_op(run);
+        run_pass_time(run, run_any(run, 6) * CLOCK_SECOND);
+    }
+    drain(run);
+    run->offline = FALSE;
+}
+
+/* The server is away for a while. */
+static void
+lose_server(Run *run)
+{
+    g_auto(OpResult) listed = {FALSE, NULL, NULL, 0};
+    g_auto(OpResult) octets = {FALSE, NULL, NULL, 0};
+    gboolean faults = run->faults;
+    const WorldMailbox *mailbox;
+    gboolean stored = FALSE;
+    guint32 uid = 0;
+
+    run->episodes++;
+    run->faults = TRUE;
+    end_faults(run);
+    drain(run);
+    run_pass_time(run, 130 * CLOCK_SECOND);
+    mailbox = any_mailbox(run);
+    look_into(run, mailbox);
+    run_do(run, OP_LIST, mailbox, 0, TRUE, &listed);
+    CHECK(run, listed.error == NULL, "%s does not heal: %s", mailbox->name,
+          listed.error ? listed.error->message : "");
+    if (mailbox->messages->len > 0) {
+        uid = world_message_at(mailbox, run_any(run, mailbox->messages->len))
+                  ->uid;
+        run_do(run, OP_READ, mailbox, uid, FALSE, &octets);
+        CHECK(run, octets.error == NULL, "%s/%u does not heal: %s",
+              mailbox->name, uid, octets.error ? octets.error->message : "");
+    }
+    run_pass_time(run, 30 * CLOCK_SECOND);
+    run->world->refusing = TRUE;
+    world_cut(run->world);
+    stored = run->setup.store != NULL && run_any(run, 2) == 0;
+    if (stored) {
+        leave_account(run, FALSE);
+        mount_account(run);
+    }
+    if (!run->failed)
+        be_offline(run, mailbox, uid, &listed, stored);
+    run->world->refusing = FALSE;
+    run_pass_time(run, 130 * CLOCK_SECOND);
+    if (!run->failed)
+        check_mailbox(run, mailbox, FALSE);
+    drain(run);
+    run->faults = faults;
+}
+
+/* ---- the end ---- */
+
+/* Nothing has changed: that costs next to nothing to find out. */
+static void
+check_small_sync(Run *run)
+{
+    World *world = run->world;
+    guint n = world->mailboxes->len;
+
+    /* Whoever has never asked for a difference does not know how. */
+    if (world->vanished == 0 || world->lie != WORLD_HONEST)
+        return;
+    /* What was asked for before is not to be counted. */
+    drain(run);
+    run_pass_time(run, 5 * CLOCK_SECOND);
+    /* All that were looked into lately are seen to at once. */
+    for (guint i = 0; i < n; i++) {
+        const WorldMailbox *mailbox = g_ptr_array_index(world->mailboxes, i);
+        if (mailbox->nomodseq)
+            return;
+    }
+    /* The first round brings what has changed while links watched. */
+    for (guint i = 0; i < 2 * n; i++) {
+        const WorldMailbox *mailbox =
+            g_ptr_array_index(world->mailboxes, i % n);
+        g_auto(OpResult) listed = {FALSE, NULL, NULL, 0};
+        guint64 octets = world->octets;
+        guint fetches = world->fetches;
+        guint bodies = world->bodies;
+        world_cut(world);
+        run_pass_time(run, 3 * CLOCK_SECOND);
+        run_do(run, OP_LIST, mailbox, 0, FALSE, &listed);
+        run_pass_time(run, 3 * CLOCK_SECOND);
+        /* Somebody asked for octets before, and is still served. */
+        if (i < n || world->bodies != bodies)
+            continue;
+        run->small_syncs++;
+        /* The last message is in every "n:*". */
+        CHECK(run, world->fetches - fetches <= 4 * n,
+              "%u FETCH to find out that %s is the same",
+              world->fetches - fetches, mailbox->name);
+        CHECK(run, world->octets - octets <= 1500 + 1500 * n,
+              "%" G_GUINT64_FORMAT " octets to find out that %s is the same",
+              world->octets - octets, mailbox->name);
     }
 }
 
@@ -465,109 +447,174 @@ check_end(Run *run)
 {
     World *world = run->world;
 
-    world->dead = world->refusing = FALSE;
-    world->cut = 0;
+    end_faults(run);
     run->faults = TRUE; /* what is under way may still fail */
-    pass_time(run, 200 * CLOCK_SECOND);
-    CHECK(run, run->ops->len == 0, "%u operations hang", run->ops->len);
+    run_pass_time(run, 200 * CLOCK_SECOND);
+    drain(run);
     run->faults = world->wrong_sizes != 0;
-    for (guint i = 0; i < world->mailboxes->len; i++) {
-        WorldMailbox *mailbox = g_ptr_array_index(world->mailboxes, i);
-        for (guint j = 0; j <= mailbox->messages->len; j++) {
-            Op *op = g_new0(Op, 1);
-            gboolean is_list = j == mailbox->messages->len;
-            op->run = run;
-            op->parked.resume = on_resume;
-            op->started = clock_now(run->clock);
-            op->mailbox = g_strdup(mailbox->name);
-            op->kind = is_list ? OP_LIST : OP_READ;
-            op->uidvalidity = mailbox->uidvalidity;
-            op->listed =
-                g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-            op->stable = g_array_new(FALSE, FALSE, sizeof(guint32));
-            op->size = 8192;
-            op->to_end = TRUE;
-            for (guint k = 0; is_list && k < mailbox->messages->len; k++)
-                g_array_append_val(
-                    op->stable,
-                    g_array_index(mailbox->messages, WorldMessage, k).uid);
-            if (!is_list)
-                op->uid = g_array_index(mailbox->messages, WorldMessage, j).uid;
-            op->name = g_strdup_printf("%u.eml", op->uid);
-            g_ptr_array_add(run->ops, op);
-            step_op(op);
-            pass_time(run, 40 * CLOCK_SECOND);
-        }
-    }
-    CHECK(run, run->ops->len == 0, "%u operations hang at the end",
-          run->ops->len);
+    for (guint i = 0; i < world->mailboxes->len && !run->failed; i++)
+        check_mailbox(run, g_ptr_array_index(world->mailboxes, i), TRUE);
+    if (!run->failed)
+        check_small_sync(run);
+    CHECK(run, world->complaint == NULL, "the client sent what it must not: %s",
+          world->complaint);
 }
 
-static gboolean
-run_seed(guint32 seed)
-{
-    Run run = {.seed = seed};
-    MailAccountSetup setup;
-    guint steps = OPERATIONS;
-    guint dials;
+/* ---- running ---- */
 
-    run.rand = g_rand_new_with_seed(seed);
-    run.clock = clock_new_virtual(1794000000);
-    run.ops = g_ptr_array_new();
-    build_world(&run);
-    run.login = (ImapLogin){.host = (char *)"sim",
-                            .security = IMAP_TLS_NONE,
-                            .user = (char *)"user",
-                            .password = (char *)"password",
-                            .patience = TIMEOUT / 2,
-                            .trace = g_getenv("IMAPFS_SIM_TRACE") != NULL};
-    setup = (MailAccountSetup){.login = &run.login,
-                               .dialer = world_dialer(run.world),
-                               .clock = run.clock,
-                               .connections = 1 + any(&run, 4),
-                               .cache_limit = 1000000 + any(&run, 1 << 22)};
-    run.account = mail_account_new(&setup);
-    run.tree = fs_tree_new(run.account, run.clock, FS_NAMES_UID, NULL, NULL);
-    run.park = fs_park_new(run.account, run.clock, TIMEOUT);
-    {
-        MailFault fault = {NULL, NULL};
-        mail_account_know_mailboxes(run.account, &fault);
-        pass_time(&run, 20 * CLOCK_SECOND);
+static void
+choose_server(Run *run)
+{
+    static const guint offers[] = {
+        0,
+        WORLD_CONDSTORE,
+        WORLD_CONDSTORE | WORLD_ESEARCH,
+        WORLD_CONDSTORE | WORLD_QRESYNC,
+        WORLD_CONDSTORE | WORLD_QRESYNC | WORLD_ESEARCH,
+        WORLD_CONDSTORE | WORLD_QRESYNC | WORLD_UIDONLY,
+        WORLD_ESEARCH,
+    };
+    World *world = run->world;
+
+    world->delay_max = run_any(run, 4) == 0 ? 0 : 200 * CLOCK_MILLISECOND;
+    world->offers = offers[run->seed / 4 % G_N_ELEMENTS(offers)];
+    world->offers |= run_any(run, 4) != 0 ? WORLD_IDLE : 0;
+    world->offers |= run_any(run, 2) ? WORLD_LIST_STATUS : 0;
+    world->offers |= run_any(run, 3) == 0 ? WORLD_OBJECTID : 0;
+    world->offers |= run_any(run, 2) ? WORLD_UNSELECT : 0;
+    if (run_any(run, 3) == 0)
+        world->lie = run_any(run, WORLD_N_LIES);
+    world->complements = run_any(run, 2);
+    world->unasked_uids = run_any(run, 2);
+    world->fake_modseq = run_any(run, 2);
+    world->strict = g_getenv("IMAPFS_SIM_STRICT") != NULL;
+    run->faults = run->seed % 4 != 0;
+    if (run->seed % 4 == 3)
+        world->wrong_sizes = 3;
+}
+
+static void
+build_world(Run *run)
+{
+    static const char *const names[] = {"INBOX", "Sent", "Archive/2025"};
+
+    run->world = world_new(run->clock, run->seed + 1);
+    choose_server(run);
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+        WorldMailbox *mailbox = world_add_mailbox(run->world, names[i]);
+        mailbox->nomodseq = run_any(run, 8) == 0;
+        for (guint n = run_any(run, 40); n > 0; n--)
+            world_add_message(run->world, mailbox,
+                              run_any(run, 12) == 0
+                                  ? 100000 + run_any(run, 400000)
+                                  : run_any(run, 6000));
     }
-    while (steps-- > 0 && !run.failed) {
-        switch (any(&run, 8)) {
+}
+
+static void
+begin_run(Run *run)
+{
+    run->rand = g_rand_new_with_seed(run->seed);
+    run->clock = clock_new_virtual(1794000000);
+    run->ops = g_ptr_array_new();
+    build_world(run);
+    run->login = (ImapLogin){.host = (char *)"sim",
+                             .security = IMAP_TLS_NONE,
+                             .user = (char *)"user",
+                             .password = (char *)"password",
+                             .patience = SIMULATION_TIMEOUT / 2,
+                             .trace = g_getenv("IMAPFS_SIM_TRACE") != NULL};
+    run->setup =
+        (MailAccountSetup){.login = &run->login,
+                           .dialer = world_dialer(run->world),
+                           .clock = run->clock,
+                           .connections = 1 + run_any(run, 4),
+                           .cache_limit = 1000000 + run_any(run, 1 << 22)};
+    run->store_limit = run_any(run, 4) == 0 ? 200000 : 50000000;
+    run_make_directory(run);
+    mount_account(run);
+}
+
+static void
+live(Run *run)
+{
+    for (guint steps = OPERATIONS; steps > 0 && !run->failed; steps--) {
+        guint rare = run_any(run, 400);
+        if (rare < 3)
+            remount(run);
+        else if (rare < 5)
+            lose_server(run);
+        switch (run_any(run, 8)) {
         case 0:
         case 1:
-            change_world(&run);
+            change_world(run);
             break;
         case 2:
-            interrupt_one(&run);
+            if (run->ops->len > 0)
+                op_interrupt(
+                    g_ptr_array_index(run->ops, run_any(run, run->ops->len)));
             break;
         default:
-            if (run.ops->len < OPEN_MAX)
-                start_op(&run);
+            if (run->ops->len < OPEN_MAX)
+                run_start_op(run);
         }
-        pass_time(&run,
-                  any(&run, 4) == 0 ? any(&run, 5000000) : any(&run, 20000));
+        run_pass_time(run, run_any(run, 4) == 0 ? run_any(run, 5000000)
+                                                : run_any(run, 20000));
     }
+}
+
+static guint current_seed;
+
+static void
+on_alarm(int number)
+{
+    char text[] = "seed ..........: takes too long\n";
+    guint seed = current_seed;
+
+    (void)number;
+    for (int i = 14; i >= 5; i--, seed /= 10)
+        text[i] = (char)('0' + seed % 10);
+    if (write(STDERR_FILENO, text, sizeof text - 1) > 0)
+        _exit(1);
+    _exit(2);
+}
+
+typedef struct {
+    guint remounts, episodes, deltas, vanished, searches, small_syncs;
+} Totals;
+
+static gboolean
+run_seed(guint32 seed, Totals *totals)
+{
+    Run run = {.seed = seed};
+    const World *world;
+
+    current_seed = seed;
+    alarm(REAL_SECONDS_MAX);
+    begin_run(&run);
+    live(&run);
     if (!run.failed)
         check_end(&run);
-    while (run.ops->len > 0)
-        end_op(g_ptr_array_index(run.ops, 0), NULL);
-    fs_park_free(run.park);
-    fs_tree_free(run.tree);
-    mail_account_free(run.account);
-    pass_time(&run, 60 * CLOCK_SECOND);
-    dials = run.world->dials;
+    unmount_account(&run);
+    run_pass_time(&run, 60 * CLOCK_SECOND);
+    world = run.world;
+    totals->remounts += run.remounts;
+    totals->episodes += run.episodes;
+    totals->deltas += world->deltas;
+    totals->vanished += world->vanished;
+    totals->searches += world->searches;
+    totals->small_syncs += run.small_syncs;
+    if (g_getenv("IMAPFS_SIM_TRACE"))
+        printf("seed %u: %u operations, %u errors, %u dials\n", seed, run.done,
+               run.errors, world->dials);
+    if (run.failed)
+        printf("seed %u: FAILED, extensions 0x%x, lie %d, faults %d\n", seed,
+               world->offers, (int)world->lie, seed % 4 != 0);
+    run_remove_directory(&run);
     world_free(run.world);
     g_ptr_array_unref(run.ops);
     g_rand_free(run.rand);
     clock_free(run.clock);
-    if (run.failed)
-        printf("seed %u: FAILED\n", seed);
-    if (g_getenv("IMAPFS_SIM_TRACE"))
-        printf("seed %u: %u operations, %u errors, %u dials\n", seed, run.done,
-               run.errors, dials);
     return !run.failed;
 }
 
@@ -592,13 +639,19 @@ main(int argc, char **argv)
                   : argc > 1 ? 1
                   : seeds    ? (guint)strtoul(seeds, NULL, 10)
                              : 100;
+    Totals totals = {0};
     guint failed = 0;
 
     g_log_set_always_fatal(G_LOG_LEVEL_CRITICAL | G_LOG_FATAL_MASK);
     g_log_set_writer_func(write_nothing, NULL, NULL);
+    signal(SIGALRM, on_alarm);
     g_mime_init();
     for (guint i = 0; i < count; i++)
-        failed += !run_seed(first + i);
+        failed += !run_seed(first + i, &totals);
+    printf("%u remounts, %u times offline, %u syncs by CHANGEDSINCE, %u by "
+           "VANISHED, %u searches, %u small syncs measured\n",
+           totals.remounts, totals.episodes, totals.deltas, totals.vanished,
+           totals.searches, totals.small_syncs);
     printf("%u passed, %u failed\n", count - failed, failed);
     return failed != 0;
 }

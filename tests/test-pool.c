@@ -54,7 +54,8 @@ on_selected(ImapLink *link, gpointer data)
     Scene *scene = data;
     assert_true(imap_link_is_selected(link));
     g_string_append_printf(scene->said, "+%s:%u:%u ", imap_link_mailbox(link),
-                           imap_link_uidvalidity(link), imap_link_exists(link));
+                           imap_link_state(link)->uidvalidity,
+                           imap_link_state(link)->exists);
 }
 
 static void
@@ -81,10 +82,11 @@ on_settled(ImapLink *link, gpointer data)
 }
 
 static void
-on_unreachable(const GError *error, gpointer data)
+on_unreachable(const GError *error, gint64 since, gpointer data)
 {
     Scene *scene = data;
     assert_non_null(error);
+    (void)since;
     scene->unreachable++;
     scene->failed = TRUE;
     g_clear_error(&scene->error);
@@ -580,11 +582,181 @@ test_select_again(void **state)
     scene_wait(scene, SHORT);
     imap_link_select_again(link);
     assert_false(imap_link_is_selected(link));
-    assert_int_equal(imap_link_uidvalidity(link), 0);
+    assert_int_equal(imap_link_state(link)->uidvalidity, 0);
     scene_send(scene, link, "ONE");
     scene_wait(scene, SHORT);
     assert_string_equal(scene->said->str, "+a:1:5 -a +a:2:2 ");
     assert_int_equal(scene->answers, 1);
+}
+
+/* ---- silence ---- */
+
+/* IDLE for so long until the server breaks the connection without a word. */
+#define SILENT_FOR(ms) "C: $i IDLE\nS: + \nW: " ms "\nX\n"
+#define RENEWS_ONCE "C: $i IDLE\nS: + \nC: DONE\nS: $i OK\n"
+
+/* How long a new link is silent in IDLE before it says DONE. */
+static gint64
+renewal(Scene *scene, guint n)
+{
+    gint64 start;
+
+    scene_insist(scene, "a", IMAP_LOAN_INTERACTIVE);
+    scene_wait(scene, 300 * CLOCK_MILLISECOND + SHORT);
+    assert_int_equal(script_count(scene->script, n, "IDLE"), 1);
+    start = clock_now(scene->clock);
+    while (script_count(scene->script, n, "DONE") == 0) {
+        if (clock_now(scene->clock) - start > 20 * MINUTE)
+            fail_msg("it is silent for 20 minutes");
+        scene_wait(scene, CLOCK_SECOND);
+    }
+    return (clock_now(scene->clock) - start + CLOCK_SECOND / 2) / CLOCK_SECOND;
+}
+
+static void
+test_renewal_is_learned(void **state)
+{
+    static const struct {
+        const char *silences[4]; /* each ends with a broken connection */
+        gint64 renewal;          /* of the link after them, seconds */
+    } rows[] = {
+        {{NULL}, 570},
+        {{"400000"}, 200},
+        {{"568000"}, 284},
+        {{"400000", "190000"}, 120},
+        {{"130000"}, 120},
+        {{"121000", "119000", "119000"}, 120},
+        /* That short it was not the silence. */
+        {{"119000"}, 570},
+        {{"1000", "1000"}, 570},
+    };
+    (void)state;
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(Scene) scene = scene_new(1);
+        gint64 is;
+        guint n = 0;
+
+        for (; rows[i].silences[n] != NULL; n++) {
+            script_add_format(scene->script,
+                              LOGGED_IN(" IDLE") EXAMINED("a", "1", "1")
+                                  SILENT_FOR("%s"),
+                              rows[i].silences[n]);
+            scene_insist(scene, "a", IMAP_LOAN_INTERACTIVE);
+            scene_wait(scene, 10 * MINUTE);
+            assert_int_equal(imap_pool_counts(scene->pool).open, 0);
+        }
+        script_add(scene->script,
+                   LOGGED_IN(" IDLE") EXAMINED("a", "1", "1") RENEWS_ONCE);
+        is = renewal(scene, n);
+        if (is != rows[i].renewal)
+            fail_msg("row %u: renewed after %d s", i, (int)is);
+    }
+}
+
+/* A server that says good-bye has not been forgotten by a router. */
+static void
+test_renewal_after_bye(void **state)
+{
+    g_autoptr(Scene) scene = scene_new(1);
+    (void)state;
+
+    script_add(scene->script,
+               LOGGED_IN(" IDLE") EXAMINED(
+                   "a", "1",
+                   "1") "C: $i IDLE\nS: + \nW: 400000\nS: * BYE timeout\nX\n");
+    script_add(scene->script,
+               LOGGED_IN(" IDLE") EXAMINED("a", "1", "1") RENEWS_ONCE);
+    scene_insist(scene, "a", IMAP_LOAN_INTERACTIVE);
+    scene_wait(scene, 10 * MINUTE);
+    assert_int_equal(imap_pool_counts(scene->pool).open, 0);
+    assert_int_equal(renewal(scene, 1), 570);
+}
+
+/* ---- suspend ---- */
+
+static Scene *
+two_links(void)
+{
+    Scene *scene = scene_new(2);
+
+    script_add(scene->script, LOGGED_IN("") EXAMINED("a", "1", "1"));
+    script_add(scene->script, LOGGED_IN("") EXAMINED("b", "2", "2"));
+    script_add(scene->script, LOGGED_IN("") EXAMINED("a", "1", "3"));
+    scene_insist(scene, "a", IMAP_LOAN_INTERACTIVE);
+    scene_wait(scene, SHORT);
+    scene_insist(scene, "b", IMAP_LOAN_INTERACTIVE);
+    scene_wait(scene, SHORT);
+    assert_string_equal(scene->said->str, "+a:1:1 +b:2:2 ");
+    return scene;
+}
+
+static void
+test_suspend(void **state)
+{
+    g_autoptr(Scene) scene = two_links();
+    (void)state;
+
+    clock_sleep(scene->clock, 61 * CLOCK_SECOND);
+    /* Whoever needs a link does not get one of the dead. */
+    assert_null(scene_lend(scene, "a", IMAP_LOAN_INTERACTIVE));
+    assert_int_equal(imap_pool_counts(scene->pool).open, 0);
+    assert_string_equal(scene->said->str, "+a:1:1 +b:2:2 -b -a ");
+    scene_wait(scene, SHORT);
+    assert_true(script_client_closed(scene->script, 0));
+    assert_true(script_client_closed(scene->script, 1));
+    scene_insist(scene, "a", IMAP_LOAN_INTERACTIVE);
+    scene_wait(scene, SHORT);
+    assert_string_equal(scene->said->str, "+a:1:1 +b:2:2 -b -a +a:1:3 ");
+    /* The server is not in reach any less for that. */
+    assert_int_equal(scene->unreachable, 0);
+    assert_int_equal(script_dials(scene->script), 3);
+}
+
+static void
+test_suspend_unnoticed(void **state)
+{
+    g_autoptr(Scene) scene = two_links();
+    (void)state;
+
+    clock_sleep(scene->clock, 8 * 60 * MINUTE);
+    scene_wait(scene, MINUTE);
+    assert_int_equal(imap_pool_counts(scene->pool).open, 0);
+    assert_string_equal(scene->said->str, "+a:1:1 +b:2:2 -b -a ");
+    scene_insist(scene, "a", IMAP_LOAN_INTERACTIVE);
+    scene_wait(scene, SHORT);
+    assert_int_equal(imap_pool_counts(scene->pool).open, 1);
+}
+
+static void
+test_short_suspend(void **state)
+{
+    g_autoptr(Scene) scene = two_links();
+    (void)state;
+
+    clock_sleep(scene->clock, 59 * CLOCK_SECOND);
+    assert_non_null(scene_lend(scene, "a", IMAP_LOAN_INTERACTIVE));
+    scene_wait(scene, 50 * CLOCK_SECOND);
+    assert_int_equal(imap_pool_counts(scene->pool).open, 2);
+    assert_string_equal(scene->said->str, "+a:1:1 +b:2:2 ");
+}
+
+/* Commands in flight are told, and nothing is learned about silence. */
+static void
+test_suspend_in_idle(void **state)
+{
+    g_autoptr(Scene) scene = scene_new(1);
+    (void)state;
+
+    script_add(scene->script, LOGGED_IN(" IDLE") EXAMINED(
+                                  "a", "1", "1") "C: $i IDLE\nS: + \n");
+    script_add(scene->script,
+               LOGGED_IN(" IDLE") EXAMINED("a", "1", "1") RENEWS_ONCE);
+    scene_insist(scene, "a", IMAP_LOAN_INTERACTIVE);
+    scene_wait(scene, 400 * CLOCK_SECOND);
+    clock_sleep(scene->clock, 60 * MINUTE);
+    assert_null(scene_lend(scene, "a", IMAP_LOAN_INTERACTIVE));
+    assert_int_equal(renewal(scene, 1), 570);
 }
 
 int
@@ -607,6 +779,12 @@ main(void)
         cmocka_unit_test(test_logout),
         cmocka_unit_test(test_free_at_any_moment),
         cmocka_unit_test(test_select_again),
+        cmocka_unit_test(test_renewal_is_learned),
+        cmocka_unit_test(test_renewal_after_bye),
+        cmocka_unit_test(test_suspend),
+        cmocka_unit_test(test_suspend_unnoticed),
+        cmocka_unit_test(test_short_suspend),
+        cmocka_unit_test(test_suspend_in_idle),
     };
     g_log_set_always_fatal(G_LOG_LEVEL_CRITICAL | G_LOG_LEVEL_WARNING |
                            G_LOG_FATAL_MASK);

@@ -27,6 +27,9 @@ add_status(GString *text, const ImapResponse *response)
         [IMAP_CODE_UIDVALIDITY] = "uidvalidity",
         [IMAP_CODE_UIDNEXT] = "uidnext",
         [IMAP_CODE_HIGHESTMODSEQ] = "highestmodseq",
+        [IMAP_CODE_NOMODSEQ] = "nomodseq",
+        [IMAP_CODE_UIDNOTSTICKY] = "uidnotsticky",
+        [IMAP_CODE_NOTIFICATIONOVERFLOW] = "notificationoverflow",
         [IMAP_CODE_CLOSED] = "closed",
         [IMAP_CODE_NONEXISTENT] = "nonexistent",
         [IMAP_CODE_NOPERM] = "noperm",
@@ -94,9 +97,9 @@ add_mailbox_status(GString *text, const ImapMailboxStatus *status)
     if (status->items & IMAP_STATUS_UIDVALIDITY)
         g_string_append_printf(text, " uidvalidity=%" G_GUINT64_FORMAT,
                                status->uidvalidity);
-    if (status->items & IMAP_STATUS_UNSEEN)
-        g_string_append_printf(text, " unseen=%" G_GUINT64_FORMAT,
-                               status->unseen);
+    if (status->items & IMAP_STATUS_MODSEQ)
+        g_string_append_printf(text, " modseq=%" G_GUINT64_FORMAT,
+                               status->modseq);
 }
 
 static void
@@ -144,6 +147,8 @@ describe(const ImapResponse *response)
         [IMAP_EXISTS] = "exists",
         [IMAP_EXPUNGE] = "expunge",
         [IMAP_VANISHED] = "vanished",
+        [IMAP_ENABLED] = "enabled",
+        [IMAP_SEARCH] = "search",
         [IMAP_FETCH] = "fetch",
     };
     GString *text = g_string_new(kinds[response->kind]);
@@ -160,6 +165,7 @@ describe(const ImapResponse *response)
         add_status(text, response);
         break;
     case IMAP_CAPABILITY:
+    case IMAP_ENABLED:
         add_slice(text, "words", response->capabilities);
         break;
     case IMAP_NAMESPACE:
@@ -178,6 +184,9 @@ describe(const ImapResponse *response)
     case IMAP_VANISHED:
         g_string_append(text, response->vanished.earlier ? " earlier" : "");
         add_slice(text, "uids", response->vanished.uids);
+        break;
+    case IMAP_SEARCH:
+        add_slice(text, "found", response->found);
         break;
     case IMAP_FETCH:
         add_fetch(text, &response->fetch);
@@ -229,7 +238,7 @@ static const struct {
     {"HIGHESTMODSEQ", OCTETS("* OK [HIGHESTMODSEQ 9223372036854775807]\r\n"),
      "ok [highestmodseq] 9223372036854775807 text=<>"},
     {"NOMODSEQ", OCTETS("* OK [NOMODSEQ] sorry\r\n"),
-     "ok [other] text=<sorry>"},
+     "ok [nomodseq] text=<sorry>"},
     {"AUTHENTICATIONFAILED",
      OCTETS("A1 NO [AUTHENTICATIONFAILED] Authentication failed.\r\n"),
      "no tag=<A1> [authenticationfailed] text=<Authentication failed.>"},
@@ -317,8 +326,8 @@ static const struct {
      OCTETS("* STATUS a (MESSAGES 231 UIDNEXT 44292 UIDVALIDITY 7)\r\n"),
      "status name=<a> messages=231 uidnext=44292 uidvalidity=7"},
     {"unknown items",
-     OCTETS("* STATUS \"a b\" (SIZE 5 UNSEEN 1 X (a (b)))\r\n"),
-     "status name=<a b> unseen=1"},
+     OCTETS("* STATUS \"a b\" (SIZE 5 HIGHESTMODSEQ 9 X (a (b)))\r\n"),
+     "status name=<a b> modseq=9"},
     {"empty STATUS", OCTETS("* STATUS a ()\r\n"), "status name=<a>"},
     {"libetpan CVE-2022-4121", OCTETS("* STATUS\r\n"), "other"},
     {"STATUS without end", OCTETS("* STATUS a (MESSAGES 5\r\n"), "other"},
@@ -357,6 +366,18 @@ static const struct {
      "namespace | | |"},
 
     /* VANISHED. */
+    {"ENABLED", OCTETS("* ENABLED QRESYNC\r\n"), "enabled words=<QRESYNC>"},
+    {"SEARCH", OCTETS("* SEARCH 2 84 882\r\n"), "search found=<2,84,882>"},
+    {"SEARCH with MODSEQ", OCTETS("* SEARCH 2 5 (MODSEQ 917162500)\r\n"),
+     "search found=<2,5>"},
+    {"an empty SEARCH", OCTETS("* SEARCH\r\n"), "search found=NIL"},
+    {"ESEARCH",
+     OCTETS("* ESEARCH (TAG \"A285\") UID MIN 7 ALL 7:9,30 COUNT 4\r\n"),
+     "search found=<7:9,30>"},
+    {"ESEARCH of nothing (Strato)", OCTETS("* ESEARCH (TAG \"A285\") UID\r\n"),
+     "search found=NIL"},
+    {"ESEARCH, the count alone (iCloud)",
+     OCTETS("* ESEARCH (TAG \"A285\") UID COUNT 4\r\n"), "search found=NIL"},
     {"VANISHED", OCTETS("* VANISHED 405,407\r\n"), "vanished uids=<405,407>"},
     {"VANISHED (EARLIER)", OCTETS("* VANISHED (EARLIER) 41,43:116\r\n"),
      "vanished earlier uids=<41,43:116>"},

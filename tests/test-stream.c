@@ -214,7 +214,7 @@ play_much(const char *start, gboolean tls, gboolean deflate)
     if (tls)
         scene_start_tls(scene, SCRIPT_HOST);
     if (deflate)
-        assert_true(imap_stream_start_deflate(scene->stream, &error));
+        assert_true(imap_stream_start_deflate(scene->stream, "", 0, &error));
     scene_watch(scene);
     scene_write(scene, text);
     scene_write(scene, "\r\n");
@@ -292,7 +292,7 @@ test_small_reads(void **state)
         scene->at_once = sizes[i];
         scene_open(scene, scenario);
         scene_start_tls(scene, SCRIPT_HOST);
-        assert_true(imap_stream_start_deflate(scene->stream, NULL));
+        assert_true(imap_stream_start_deflate(scene->stream, "", 0, NULL));
         scene_write(scene, "x\r\n");
         scene_want(scene, 20000);
         assert_string_equal(scene->got->str, text);
@@ -431,7 +431,7 @@ test_damaged(void **state)
         g_autoptr(Scene) scene = scene_new();
         g_autofree char *scenario = g_strdup_printf("S> %s\n", garbage[i]);
         scene_open(scene, scenario);
-        assert_true(imap_stream_start_deflate(scene->stream, NULL));
+        assert_true(imap_stream_start_deflate(scene->stream, "", 0, NULL));
         scene_watch(scene);
         scene_end(scene, IMAPFS_ERROR_PROTOCOL);
     }
@@ -446,7 +446,7 @@ test_deflate_ends(void **state)
 
     /* One stored block, the last one, with "hello". */
     scene_open(scene, "S> \\001\\005\\000\\372\\377hello\n");
-    assert_true(imap_stream_start_deflate(scene->stream, NULL));
+    assert_true(imap_stream_start_deflate(scene->stream, "", 0, NULL));
     scene_watch(scene);
     scene_end(scene, IMAPFS_ERROR_PROTOCOL);
 }

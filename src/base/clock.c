@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "base/clock.h"
 
+#include <time.h>
+
 struct Clock {
     GSequence *timers; /* of Timer, soonest first */
     GHashTable *by_id; /* id -> GSequenceIter */
     GSource *source;   /* NULL when virtual */
     gint64 virtual_now;
     gint64 virtual_wall;
+    gint64 virtual_slept;
     guint last_id;
 };
 
@@ -116,6 +119,28 @@ gint64
 clock_now(const Clock *clock)
 {
     return clock->source ? g_get_monotonic_time() : clock->virtual_now;
+}
+
+static gint64
+read_clock(clockid_t id)
+{
+    struct timespec now = {0, 0};
+    clock_gettime(id, &now);
+    return now.tv_sec * CLOCK_SECOND + now.tv_nsec / 1000;
+}
+
+gint64
+clock_slept(const Clock *clock)
+{
+    return clock->source
+               ? read_clock(CLOCK_BOOTTIME) - read_clock(CLOCK_MONOTONIC)
+               : clock->virtual_slept;
+}
+
+void
+clock_sleep(Clock *clock, gint64 duration)
+{
+    clock->virtual_slept += duration;
 }
 
 gint64

@@ -25,6 +25,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Clock, clock_free)
 
 /* Microseconds since some fixed moment; never goes back. */
 gint64 clock_now(const Clock *clock);
+/* For how long, all in all, the machine was suspended; clock_now() stands still
+ * meanwhile. */
+gint64 clock_slept(const Clock *clock);
 /* Seconds since 1970. */
 gint64 clock_wall(const Clock *clock);
 
@@ -32,6 +35,9 @@ gint64 clock_wall(const Clock *clock);
 guint clock_after(Clock *clock, gint64 delay, ClockFunc func, gpointer data);
 /* Forgets the timer *ID, if it is not 0, and sets *ID to 0. */
 void clock_cancel(Clock *clock, guint *id);
+
+/* Adds to what clock_slept() says of a virtual clock. */
+void clock_sleep(Clock *clock, gint64 duration);
 
 /*
  * Moves a virtual clock to its next timer, if that is due before or at UNTIL,

@@ -772,6 +772,15 @@ fs_ops_mount(FsOps *ops, const char *mountpoint)
     return TRUE;
 }
 
+/* Tells both to end; TRUE when both have. */
+static gboolean
+stop_others(FsOps *ops)
+{
+    gboolean notified = fs_notifier_stop(ops->notifier);
+    gboolean nudged = fs_nudger_stop(ops->nudger);
+    return notified && nudged;
+}
+
 void
 fs_ops_unmount(FsOps *ops)
 {
@@ -780,7 +789,7 @@ fs_ops_unmount(FsOps *ops)
     ops->ending = TRUE;
     fs_park_evict(ops->park, end);
     /* Both may wait behind a request that is still to be answered. */
-    while (!fs_notifier_stop(ops->notifier) | !fs_nudger_stop(ops->nudger))
+    while (!stop_others(ops))
         g_main_context_iteration(NULL, TRUE);
     if (ops->source != NULL) {
         g_source_destroy(ops->source);

@@ -681,6 +681,16 @@ xattr_mime_type(const FsTree *tree, const MailMailbox *mailbox,
     return g_strdup("message/rfc822");
 }
 
+/* The first to ask hears of none; the server is asked, and nobody waits. */
+static char *
+xattr_preview(const FsTree *tree, const MailMailbox *mailbox,
+              const MailMessage *message)
+{
+    return g_strdup(mail_account_preview(
+        tree->account, mail_account_mailbox(tree->account, mailbox->id),
+        message->uid));
+}
+
 typedef struct {
     const char *name;
     XattrFunc value; /* NULL when it has none */
@@ -703,6 +713,7 @@ static const Xattr message_xattrs[] = {
     {"user.imap.url", xattr_url},
     {"user.imap.emailid", xattr_emailid},
     {"user.imap.threadid", xattr_threadid},
+    {"user.imap.preview", xattr_preview},
     {"user.mime_type", xattr_mime_type},
 };
 
@@ -812,8 +823,11 @@ fs_tree_listxattr(FsTree *tree, guint64 ino, GString **ret_names,
         return FALSE;
     *ret_names = g_string_new(NULL);
     for (gsize i = 0; i < it.n; i++) {
-        g_autofree char *value =
-            it.xattrs[i].value(tree, it.mailbox, it.message);
+        XattrFunc func = it.xattrs[i].value;
+        g_autofree char *value = NULL;
+        /* Not listed: to ask for it has a price. */
+        if (func != xattr_preview)
+            value = func(tree, it.mailbox, it.message);
         if (value != NULL)
             g_string_append_len(*ret_names, it.xattrs[i].name,
                                 (gssize)strlen(it.xattrs[i].name) + 1);

@@ -20,6 +20,11 @@ typedef enum {
     IMAP_CAP_UNSELECT = 1 << 11,
     IMAP_CAP_COMPRESS = 1 << 12,
     IMAP_CAP_IMAP4REV1 = 1 << 13, /* or IMAP4rev2 */
+    IMAP_CAP_QRESYNC = 1 << 14,
+    IMAP_CAP_UIDONLY = 1 << 15,
+    IMAP_CAP_ESEARCH = 1 << 16,
+    IMAP_CAP_NOTIFY = 1 << 17,
+    IMAP_CAP_PREVIEW = 1 << 18,
 } ImapCapability;
 
 /* What WORDS, separated by spaces, name. */

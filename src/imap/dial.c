@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "imap/dial.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
 #include "base/error.h"
 
 typedef struct {
@@ -17,6 +21,23 @@ code_of(const GError *error)
                          G_RESOLVER_ERROR_TEMPORARY_FAILURE))
         return IMAPFS_ERROR_NO_HOST;
     return IMAPFS_ERROR_OFFLINE;
+}
+
+/* A peer that has vanished is found out in two minutes, and in half of one
+ * while something is to be sent. */
+static void
+keep_alive(int fd)
+{
+    static const struct {
+        int level, name, value;
+    } options[] = {
+        {SOL_SOCKET, SO_KEEPALIVE, 1},          {IPPROTO_TCP, TCP_KEEPIDLE, 60},
+        {IPPROTO_TCP, TCP_KEEPINTVL, 15},       {IPPROTO_TCP, TCP_KEEPCNT, 4},
+        {IPPROTO_TCP, TCP_USER_TIMEOUT, 30000},
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(options); i++)
+        setsockopt(fd, options[i].level, options[i].name, &options[i].value,
+                   sizeof options[i].value);
 }
 
 static void
@@ -48,7 +69,7 @@ on_connected(GObject *client, GAsyncResult *result, gpointer data)
         call->done(NULL, error, call->data);
         return;
     }
-    g_socket_set_keepalive(socket, TRUE);
+    keep_alive(fd);
     call->done(imap_stream_new(socket), NULL, call->data);
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "imap/uidset.h"
 #include "imap/utf7.h"
 
 enum {
@@ -24,11 +25,16 @@ enum {
 #define COMPRESS_BELOW (8 * 1000 * 1000) /* octets per second */
 #define SPEED_SAMPLE (256 << 10)         /* octets */
 /* Octets further apart than this did not wait for the wire. */
+#define IDLE_RENEWAL (570 * CLOCK_SECOND)
+#define IDLE_RENEWAL_MIN (120 * CLOCK_SECOND)
+/* A machine that was suspended for longer has lost its connections. */
+#define SLEEP_MAX (60 * CLOCK_SECOND)
 #define SPEED_GAP (30 * CLOCK_MILLISECOND)
 
 struct ImapLink {
     ImapPool *pool;
     ImapSession *session; /* NULL while dialing */
+    gint64 dialed_at;
     gboolean ready;
     gboolean leaving; /* has said LOGOUT */
     gboolean bulk;
@@ -36,8 +42,7 @@ struct ImapLink {
 
     char *mailbox;
     gboolean selected;
-    guint32 uidvalidity;
-    guint32 exists;
+    ImapSelected state; /* of the mailbox */
 
     /* For the speed of the wire. */
     guint64 octets_seen;
@@ -64,6 +69,9 @@ struct ImapPool {
     guint sweep_timer;
     gboolean wanted;               /* somebody was sent away without a link */
     gboolean slow;                 /* compression pays */
+    gint64 idle_renewal;           /* see imap_session_set_idle_renewal() */
+    gint64 slept;                  /* clock_slept() when it was looked at */
+    gboolean asleep;               /* connections are dropped for that */
     guint64 octets_in, octets_out; /* of links that are closed */
     guint64 commands;
 };
@@ -82,7 +90,7 @@ leave_mailbox(ImapLink *link, const GError *error)
     pool->events->left(link, error, pool->data);
     g_clear_pointer(&link->mailbox, g_free);
     link->selected = FALSE;
-    link->uidvalidity = link->exists = 0;
+    memset(&link->state, 0, sizeof link->state);
 }
 
 static void
@@ -139,7 +147,9 @@ measure(ImapLink *link)
     guint64 octets = imap_stream_octets_in(stream);
     gint64 now = clock_now(link->pool->clock);
 
-    if (now - link->seen_at < SPEED_GAP) {
+    /* Nor was it waited for by whoever has asked for something since. */
+    if (now - link->seen_at < SPEED_GAP &&
+        imap_session_last_used(link->session) <= link->seen_at) {
         link->sample_octets += octets - link->octets_seen;
         link->sample_time += now - link->seen_at;
     }
@@ -167,6 +177,50 @@ on_ready(ImapSession *session, gpointer data)
     pool->events->available(pool->data);
 }
 
+/* Of messages that VANISHED names; the rest of a set too large is ignored. */
+static guint32
+count_vanished(ImapSlice uids, guint32 most)
+{
+    guint64 n = 0;
+    guint32 first;
+    guint32 last;
+    while (n < most && imap_uidset_next(&uids, &first, &last))
+        n += (guint64)last - first + 1;
+    return (guint32)MIN(n, most);
+}
+
+static void
+take_code(ImapLink *link, const ImapStatusText *status)
+{
+    ImapSelected *state = &link->state;
+
+    if (status->code == IMAP_CODE_UIDVALIDITY && status->number <= G_MAXUINT32)
+        state->uidvalidity = (guint32)status->number;
+    else if (status->code == IMAP_CODE_HIGHESTMODSEQ)
+        state->modseq = status->number;
+    else if (status->code == IMAP_CODE_NOMODSEQ)
+        state->no_modseqs = TRUE;
+    else if (status->code == IMAP_CODE_UIDNOTSTICKY)
+        state->uids_not_sticky = TRUE;
+}
+
+static void
+take_state(ImapLink *link, const ImapResponse *response)
+{
+    ImapSelected *state = &link->state;
+
+    if (response->kind == IMAP_EXISTS)
+        state->exists = response->number;
+    else if (response->kind == IMAP_EXPUNGE && state->exists > 0)
+        state->exists--;
+    else if (response->kind == IMAP_VANISHED && imap_link_says_vanished(link) &&
+             !response->vanished.earlier)
+        state->exists -= count_vanished(response->vanished.uids, state->exists);
+    else if ((response->kind == IMAP_OK || response->kind == IMAP_NO) &&
+             !link->selected) /* UIDNOTSTICKY comes with NO (RFC 4315, 4) */
+        take_code(link, &response->status);
+}
+
 static void
 on_untagged(ImapSession *session, const ImapResponse *response, gpointer data)
 {
@@ -175,15 +229,8 @@ on_untagged(ImapSession *session, const ImapResponse *response, gpointer data)
 
     link->useful = TRUE;
     link->pool->retry_delay = 0;
-    if (response->kind == IMAP_EXISTS && link->mailbox != NULL)
-        link->exists = response->number;
-    else if (response->kind == IMAP_EXPUNGE && link->exists > 0)
-        link->exists--;
-    else if (response->kind == IMAP_OK && !link->selected) {
-        if (response->status.code == IMAP_CODE_UIDVALIDITY &&
-            response->status.number <= G_MAXUINT32)
-            link->uidvalidity = (guint32)response->status.number;
-    }
+    if (link->mailbox != NULL)
+        take_state(link, response);
     link->pool->events->untagged(link, response, link->pool->data);
 }
 
@@ -233,7 +280,7 @@ on_retry_timer(gpointer data)
 
 /* A link could not be made, or was the last one and is gone. */
 static void
-retry_later(ImapPool *pool, const GError *error)
+retry_later(ImapPool *pool, const GError *error, gint64 since)
 {
     if (pool->closing || pool->retry_timer != 0)
         return;
@@ -245,13 +292,14 @@ retry_later(ImapPool *pool, const GError *error)
         pool->retry_delay = MIN(pool->retry_delay * 2, RETRY_LAST);
     pool->retry_timer =
         clock_after(pool->clock, pool->retry_delay, on_retry_timer, pool);
-    pool->events->unreachable(error, pool->data);
+    pool->events->unreachable(error, since, pool->data);
 }
 
 static void
 drop_link(ImapLink *link, const GError *error)
 {
     ImapPool *pool = link->pool;
+    gint64 dialed_at = link->dialed_at;
     gboolean was_ready = link->ready || link->leaving;
     /* One that is thrown out at once is as good as none. */
     /* A server may hang up on one connection too many, but TLS or the wire may
@@ -262,7 +310,11 @@ drop_link(ImapLink *link, const GError *error)
     gboolean failed = !was_ready || (link->ready && !link->useful);
 
     link->ready = FALSE;
-    leave_mailbox(link, NULL);
+    /* To try again what broke the protocol would break it again. */
+    leave_mailbox(link,
+                  g_error_matches(error, IMAPFS_ERROR, IMAPFS_ERROR_PROTOCOL)
+                      ? error
+                      : NULL);
     if (link->session != NULL) {
         const ImapStream *stream = imap_session_stream(link->session);
         pool->octets_in += imap_stream_octets_in(stream);
@@ -279,16 +331,32 @@ drop_link(ImapLink *link, const GError *error)
             clock_after(pool->clock, says_limit ? LIMIT_MEMORY : TROUBLE_MEMORY,
                         on_limit_timer, pool);
     } else if (failed && count_links(pool, FALSE) == 0) {
-        retry_later(pool, error);
+        retry_later(pool, error, dialed_at);
     }
     pool->events->available(pool->data);
+}
+
+/* A connection broke after that much silence: others are not to be silent for
+ * so long. */
+static void
+learn_idle_renewal(ImapPool *pool, gint64 silence)
+{
+    if (pool->closing || pool->asleep || silence < IDLE_RENEWAL_MIN)
+        return;
+    pool->idle_renewal =
+        MAX(MIN(pool->idle_renewal, silence) / 2, IDLE_RENEWAL_MIN);
+    for (guint i = 0; i < pool->links->len; i++) {
+        ImapLink *link = g_ptr_array_index(pool->links, i);
+        if (link->session != NULL)
+            imap_session_set_idle_renewal(link->session, pool->idle_renewal);
+    }
 }
 
 static void
 on_closed(ImapSession *session, const GError *error, gpointer data)
 {
     ImapLink *link = data;
-    (void)session;
+    learn_idle_renewal(link->pool, imap_session_silence(session));
     drop_link(link, error);
 }
 
@@ -311,6 +379,7 @@ on_dialed(ImapStream *stream, const GError *error, gpointer data)
     }
     link->session = imap_session_new(stream, pool->login, pool->clock,
                                      &session_events, link);
+    imap_session_set_idle_renewal(link->session, pool->idle_renewal);
     imap_session_start(link->session);
 }
 
@@ -320,6 +389,7 @@ dial(ImapPool *pool)
     ImapLink *link = g_new0(ImapLink, 1);
 
     link->pool = pool;
+    link->dialed_at = clock_now(pool->clock);
     g_ptr_array_add(pool->links, link);
     pool->dialer.dial(pool->dialer.dialer, pool->cancellable, on_dialed, link);
 }
@@ -337,6 +407,28 @@ unselect(ImapLink *link)
     imap_link_send(link, imap_command_new("UNSELECT"), NULL, NULL);
 }
 
+/* After a suspend the server has long forgotten us, and would not say so. */
+static void
+drop_slept(ImapPool *pool)
+{
+    gint64 slept = clock_slept(pool->clock);
+    gint64 since = slept - pool->slept;
+    g_autoptr(GError) error = NULL;
+
+    pool->slept = slept;
+    if (since < SLEEP_MAX)
+        return;
+    pool->asleep = TRUE;
+    error = g_error_new(IMAPFS_ERROR, IMAPFS_ERROR_OFFLINE,
+                        "the machine was suspended");
+    for (guint i = pool->links->len; i-- > 0;) {
+        ImapLink *link = g_ptr_array_index(pool->links, i);
+        if (link->session != NULL)
+            imap_session_close(link->session, error);
+    }
+    pool->asleep = FALSE;
+}
+
 static void
 on_sweep_timer(gpointer data)
 {
@@ -345,6 +437,7 @@ on_sweep_timer(gpointer data)
 
     pool->sweep_timer =
         clock_after(pool->clock, SWEEP_INTERVAL, on_sweep_timer, pool);
+    drop_slept(pool);
     for (guint i = pool->links->len; i-- > 0;) {
         ImapLink *link = g_ptr_array_index(pool->links, i);
         if (!link->ready || imap_session_load(link->session) > 0 ||
@@ -370,6 +463,8 @@ imap_pool_new(const ImapLogin *login, ImapDialer dialer, Clock *clock,
     pool->dialer = dialer;
     pool->clock = clock;
     pool->limit = pool->server_limit = limit;
+    pool->idle_renewal = IDLE_RENEWAL;
+    pool->slept = clock_slept(clock);
     pool->events = events;
     pool->data = data;
     pool->links = g_ptr_array_new_with_free_func(free_link);
@@ -475,9 +570,13 @@ may_dial(const ImapPool *pool)
 ImapLink *
 imap_pool_lend(ImapPool *pool, const char *mailbox, ImapLoan loan)
 {
-    ImapLink *link = find_sharable(pool, mailbox, loan);
-    gboolean crowded = link != NULL && loan == IMAP_LOAN_INTERACTIVE &&
-                       imap_session_load(link->session) >= CROWDED;
+    ImapLink *link;
+    gboolean crowded;
+
+    drop_slept(pool);
+    link = find_sharable(pool, mailbox, loan);
+    crowded = link != NULL && loan == IMAP_LOAN_INTERACTIVE &&
+              imap_session_load(link->session) >= CROWDED;
 
     if (link == NULL || crowded) {
         ImapLink *spare = find_free(pool, TRUE);
@@ -523,6 +622,21 @@ imap_link_send(ImapLink *link, ImapCommand *command, ImapDone done,
     imap_session_send(link->session, command, done, data);
 }
 
+gboolean
+imap_link_says_vanished(const ImapLink *link)
+{
+    return (imap_link_capabilities(link) &
+            (IMAP_CAP_QRESYNC | IMAP_CAP_UIDONLY)) != 0;
+}
+
+void
+imap_link_send_aside(ImapLink *link, ImapCommand *command, ImapDone done,
+                     gpointer data)
+{
+    link->pool->commands++;
+    imap_session_send_aside(link->session, command, done, data);
+}
+
 const char *
 imap_link_mailbox(const ImapLink *link)
 {
@@ -535,16 +649,10 @@ imap_link_is_selected(const ImapLink *link)
     return link->selected;
 }
 
-guint32
-imap_link_uidvalidity(const ImapLink *link)
+const ImapSelected *
+imap_link_state(const ImapLink *link)
 {
-    return link->uidvalidity;
-}
-
-guint32
-imap_link_exists(const ImapLink *link)
-{
-    return link->exists;
+    return &link->state;
 }
 
 guint
@@ -562,6 +670,18 @@ imap_pool_find(ImapPool *pool, ImapSession *session)
             return link;
     }
     return NULL;
+}
+
+gint64
+imap_pool_idle_renewal(const ImapPool *pool)
+{
+    return pool->idle_renewal;
+}
+
+void
+imap_pool_set_idle_renewal(ImapPool *pool, gint64 silence)
+{
+    pool->idle_renewal = CLAMP(silence, IDLE_RENEWAL_MIN, IDLE_RENEWAL);
 }
 
 ImapPoolCounts

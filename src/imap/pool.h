@@ -27,8 +27,9 @@ typedef struct {
                      gpointer data);
     /* What LINK received in one go has been handled. */
     void (*settled)(ImapLink *link, gpointer data);
-    /* No link is left and the attempt to make one failed.  Others follow. */
-    void (*unreachable)(const GError *error, gpointer data);
+    /* No link is left and the attempt to make one, which began at SINCE,
+     * failed. Others follow. */
+    void (*unreachable)(const GError *error, gint64 since, gpointer data);
 } ImapPoolEvents;
 
 typedef struct {
@@ -46,6 +47,16 @@ ImapPool *imap_pool_new(const ImapLogin *login, ImapDialer dialer, Clock *clock,
 void imap_pool_free(ImapPool *pool);
 /* Says LOGOUT on every link.  TRUE when none is left. */
 gboolean imap_pool_logout(ImapPool *pool);
+
+/* What the server says of the mailbox that a link has selected; 0 where it did
+ * not say. */
+typedef struct {
+    guint32 uidvalidity;
+    guint32 exists;
+    guint64 modseq;      /* HIGHESTMODSEQ when it was selected (RFC 7162) */
+    gboolean no_modseqs; /* NOMODSEQ */
+    gboolean uids_not_sticky; /* they will be others next time (RFC 4315) */
+} ImapSelected;
 
 typedef enum {
     IMAP_LOAN_INTERACTIVE, /* somebody waits */
@@ -69,15 +80,24 @@ gboolean imap_link_is_open(const ImapLink *link);
 
 void imap_link_send(ImapLink *link, ImapCommand *command, ImapDone done,
                     gpointer data);
+/* The same, for what nobody waits for. */
+void imap_link_send_aside(ImapLink *link, ImapCommand *command, ImapDone done,
+                          gpointer data);
 /* The mailbox it has selected or is about to, NULL for none. */
 const char *imap_link_mailbox(const ImapLink *link);
 gboolean imap_link_is_selected(const ImapLink *link);
-/* Of the selected mailbox; 0 when the server did not say. */
-guint32 imap_link_uidvalidity(const ImapLink *link);
-guint32 imap_link_exists(const ImapLink *link);
+/* Good for as long as the link. */
+const ImapSelected *imap_link_state(const ImapLink *link);
 guint imap_link_capabilities(const ImapLink *link);
+/* Departures are told by VANISHED (RFC 7162, RFC 9586), not by EXPUNGE. */
+gboolean imap_link_says_vanished(const ImapLink *link);
 /* The session behind it, to tell links apart in callbacks of commands. */
 ImapLink *imap_pool_find(ImapPool *pool, ImapSession *session);
+
+/* IDLE is renewed after so much silence: what was learned, and what was learned
+ * before. */
+gint64 imap_pool_idle_renewal(const ImapPool *pool);
+void imap_pool_set_idle_renewal(ImapPool *pool, gint64 silence);
 
 ImapPoolCounts imap_pool_counts(const ImapPool *pool);
 /* One line about each link, for people. */

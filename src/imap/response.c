@@ -29,9 +29,12 @@ static const CodeRow code_table[] = {
     {"INPROGRESS", IMAP_CODE_INPROGRESS, CODE_BARE},
     {"INUSE", IMAP_CODE_INUSE, CODE_BARE},
     {"LIMIT", IMAP_CODE_LIMIT, CODE_BARE},
+    {"NOMODSEQ", IMAP_CODE_NOMODSEQ, CODE_BARE},
     {"NONEXISTENT", IMAP_CODE_NONEXISTENT, CODE_BARE},
     {"NOPERM", IMAP_CODE_NOPERM, CODE_BARE},
+    {"NOTIFICATIONOVERFLOW", IMAP_CODE_NOTIFICATIONOVERFLOW, CODE_BARE},
     {"UIDNEXT", IMAP_CODE_UIDNEXT, CODE_NUMBER},
+    {"UIDNOTSTICKY", IMAP_CODE_UIDNOTSTICKY, CODE_BARE},
     {"UIDVALIDITY", IMAP_CODE_UIDVALIDITY, CODE_NUMBER},
     {"UNAVAILABLE", IMAP_CODE_UNAVAILABLE, CODE_BARE},
 };
@@ -184,6 +187,12 @@ fetch_body(ImapCursor *at, ImapFetch *fetch)
     return TRUE;
 }
 
+static gboolean
+fetch_preview(ImapCursor *at, ImapFetch *fetch)
+{
+    return imap_take_nstring(at, &fetch->preview);
+}
+
 typedef struct {
     const char *name; /* with what must follow it */
     gboolean (*parse)(ImapCursor *at, ImapFetch *fetch);
@@ -198,6 +207,7 @@ static const FetchRow fetch_table[] = {
     {"MODSEQ ", fetch_modseq},
     {"EMAILID ", fetch_emailid},
     {"THREADID ", fetch_threadid},
+    {"PREVIEW ", fetch_preview},
 };
 
 static gboolean
@@ -301,7 +311,7 @@ parse_status(ImapCursor *at, ImapResponse *ret)
         {"MESSAGES ", IMAP_STATUS_MESSAGES, &status->messages},
         {"UIDNEXT ", IMAP_STATUS_UIDNEXT, &status->uidnext},
         {"UIDVALIDITY ", IMAP_STATUS_UIDVALIDITY, &status->uidvalidity},
-        {"UNSEEN ", IMAP_STATUS_UNSEEN, &status->unseen},
+        {"HIGHESTMODSEQ ", IMAP_STATUS_MODSEQ, &status->modseq},
     };
 
     if (!imap_take_astring(at, &status->name) || !imap_take_space(at) ||
@@ -330,6 +340,41 @@ parse_vanished(ImapCursor *at, ImapResponse *ret)
     ret->vanished.earlier = imap_take_word(at, "(EARLIER)");
     imap_take_space(at);
     return imap_take_atom(at, &ret->vanished.uids);
+}
+
+/* mailbox-data =/ "SEARCH" *(SP nz-number): a uid-set but for its commas */
+static gboolean
+parse_search(ImapCursor *at, ImapResponse *ret)
+{
+    char *end = memchr(at->at, '(', (gsize)(at->end - at->at)); /* MODSEQ */
+
+    end = end ? end : at->end;
+    while (end > at->at && end[-1] == ' ')
+        end--;
+    for (char *c = at->at; c < end; c++)
+        *c = *c == ' ' ? ',' : *c;
+    if (end > at->at)
+        ret->found = (ImapSlice){at->at, (gsize)(end - at->at)};
+    return TRUE;
+}
+
+/* "ESEARCH" [search-correlator] [SP "UID"] *(SP search-return-data) */
+static gboolean
+parse_esearch(ImapCursor *at, ImapResponse *ret)
+{
+    ImapSlice name;
+
+    imap_take_list(at, &name);
+    imap_take_space(at);
+    imap_take_word(at, "UID ");
+    while (imap_take_atom(at, &name)) {
+        imap_take_space(at);
+        if (!(imap_slice_is(name, "ALL") ? imap_take_atom(at, &ret->found)
+                                         : imap_skip_value(at)))
+            break;
+        imap_take_space(at);
+    }
+    return TRUE;
 }
 
 static gboolean
@@ -368,8 +413,11 @@ static const UntaggedRow untagged_table[] = {
     {"LIST", IMAP_LIST, FALSE, parse_list},
     {"STATUS", IMAP_STATUS, FALSE, parse_status},
     {"CAPABILITY", IMAP_CAPABILITY, FALSE, parse_capability},
+    {"ENABLED", IMAP_ENABLED, FALSE, parse_capability},
     {"NAMESPACE", IMAP_NAMESPACE, FALSE, parse_namespace},
     {"VANISHED", IMAP_VANISHED, FALSE, parse_vanished},
+    {"SEARCH", IMAP_SEARCH, FALSE, parse_search},
+    {"ESEARCH", IMAP_SEARCH, FALSE, parse_esearch},
 };
 
 static void

@@ -18,12 +18,14 @@ typedef enum {
     IMAP_BYE,
     IMAP_PREAUTH,
     IMAP_CAPABILITY,
+    IMAP_ENABLED,
     IMAP_NAMESPACE,
     IMAP_LIST,
     IMAP_STATUS,
     IMAP_EXISTS,
     IMAP_EXPUNGE,
     IMAP_VANISHED,
+    IMAP_SEARCH, /* or ESEARCH */
     IMAP_FETCH,
 } ImapResponseKind;
 
@@ -36,6 +38,9 @@ typedef enum {
     IMAP_CODE_UIDVALIDITY,
     IMAP_CODE_UIDNEXT,
     IMAP_CODE_HIGHESTMODSEQ,
+    IMAP_CODE_NOMODSEQ,
+    IMAP_CODE_UIDNOTSTICKY,
+    IMAP_CODE_NOTIFICATIONOVERFLOW,
     IMAP_CODE_CLOSED,
     IMAP_CODE_NONEXISTENT,
     IMAP_CODE_NOPERM,
@@ -73,12 +78,12 @@ enum {
     IMAP_STATUS_MESSAGES = 1 << 0,
     IMAP_STATUS_UIDNEXT = 1 << 1,
     IMAP_STATUS_UIDVALIDITY = 1 << 2,
-    IMAP_STATUS_UNSEEN = 1 << 3
+    IMAP_STATUS_MODSEQ = 1 << 3, /* HIGHESTMODSEQ */
 };
 
 typedef struct {
     guint items; /* which of the following were sent */
-    guint64 messages, uidnext, uidvalidity, unseen;
+    guint64 messages, uidnext, uidvalidity, modseq;
     ImapSlice name;
 } ImapMailboxStatus;
 
@@ -104,6 +109,7 @@ typedef struct {
     guint64 size;
     guint64 modseq;
     ImapSlice emailid, threadid; /* RFC 8474 */
+    ImapSlice preview;           /* RFC 8970 */
     guint n_bodies;
     ImapBody bodies[4];
 } ImapFetch;
@@ -113,7 +119,7 @@ typedef struct {
     ImapSlice tag; /* NIL when untagged */
     union {
         ImapStatusText status;
-        ImapSlice capabilities;
+        ImapSlice capabilities;  /* of ENABLED, too */
         ImapSlice namespaces[3]; /* insides: personal, other users', shared */
         ImapList list;
         ImapMailboxStatus mailbox;
@@ -122,6 +128,7 @@ typedef struct {
             gboolean earlier;
             ImapSlice uids;
         } vanished;
+        ImapSlice found; /* uid-set of a SEARCH; NIL when there is none */
         ImapFetch fetch;
     };
 } ImapResponse;

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "imap/frame.h"
+#include "imap/internal.h"
 
 enum {
     READ_SIZE = 16 << 10,
@@ -15,74 +15,22 @@ enum {
 #define IDLE_DELAY (300 * CLOCK_MILLISECOND)
 /* Under the shortest life that routers give a silent connection. */
 #define IDLE_RENEWAL (570 * CLOCK_SECOND)
+/* A server may log out who has said nothing for 30 minutes (RFC 9051, 5.4). */
+#define IDLE_MAX (1680 * CLOCK_SECOND)
 /* How often a server without IDLE is asked for news. */
 #define POLL_INTERVAL (60 * CLOCK_SECOND)
 /* So long a session may keep others waiting. */
 #define TURN (10 * CLOCK_MILLISECOND)
 #define LOGOUT_PATIENCE (2 * CLOCK_SECOND)
 
-typedef enum {
-    STATE_GREETING,
-    STATE_LOGIN,
-    STATE_READY,
-    STATE_CLOSED,
-} State;
-
-typedef enum {
-    IDLE_OFF,
-    IDLE_ASKED, /* "+" has not come */
-    IDLE_ON,
-    IDLE_ENDING, /* DONE is sent */
-} IdleState;
-
-typedef enum {
-    PIPELINED,
-    ALONE,     /* nothing may follow it before its answer */
-    SWITCHING, /* nor may octets that came with its OK be read as before */
-} Pipelining;
-
 typedef struct {
     char tag[16];
     ImapCommand *command;
     guint sent; /* pieces */
-    Pipelining pipelining;
+    ImapPipelining pipelining;
     ImapDone done;
     gpointer data;
 } Request;
-
-struct ImapSession {
-    grefcount references;
-    ImapStream *stream;
-    const ImapLogin *login;
-    Clock *clock;
-    const ImapSessionEvents *events;
-    gpointer data;
-
-    State state;
-    IdleState idle;
-    guint capabilities;
-    enum { PLAIN, TO_COMPRESS, COMPRESSED } compression;
-
-    char tag_prefix[5];
-    guint last_tag;
-    GQueue waiting; /* of Request, not sent or not sent whole */
-    GQueue sent;    /* of Request */
-
-    GByteArray *input; /* from the first octet of an unfinished response */
-    ImapFramer framer;
-    gboolean input_behind; /* more has come than the response being handled */
-    GSource *more;         /* to go on reading after others had their turn */
-
-    gint64 last_used;
-    gint64 polled_at;   /* when NOOP was sent last */
-    gint64 alive_at;    /* the last sign of life that counts */
-    gsize octets_since; /* octets received since then */
-    guint stall_timer;
-    guint idle_timer;
-    guint logout_timer;
-};
-
-static void start_login(ImapSession *session, ImapSlice greeting_capabilities);
 
 /* ---- trace ---- */
 
@@ -163,17 +111,26 @@ imap_session_close(ImapSession *session, const GError *error)
     imap_session_unref(session);
 }
 
-static void close_with(ImapSession *session, ImapfsError code,
-                       const char *format, ...) G_GNUC_PRINTF(3, 4);
-
-static void
-close_with(ImapSession *session, ImapfsError code, const char *format, ...)
+void
+imap_session_close_with(ImapSession *session, int code, const char *format, ...)
 {
     g_autoptr(GError) error = NULL;
     va_list arguments;
     va_start(arguments, format);
     error = g_error_new_valist(IMAPFS_ERROR, code, format, arguments);
     va_end(arguments);
+    imap_session_close(session, error);
+}
+
+void
+imap_session_refused(ImapSession *session, const ImapResponse *answer,
+                     const char *what)
+{
+    g_autoptr(GError) error = imap_response_error(
+        answer, answer->kind == IMAP_NO    ? IMAPFS_ERROR_DENIED
+                : answer->kind == IMAP_BYE ? IMAPFS_ERROR_OFFLINE
+                                           : IMAPFS_ERROR_PROTOCOL);
+    g_prefix_error(&error, "%s: ", what);
     imap_session_close(session, error);
 }
 
@@ -201,8 +158,8 @@ on_stall_timer(gpointer data)
         session->stall_timer =
             clock_after(session->clock, left, on_stall_timer, session);
     else
-        close_with(session, IMAPFS_ERROR_OFFLINE, "%s does not answer",
-                   session->login->host);
+        imap_session_close_with(session, IMAPFS_ERROR_OFFLINE,
+                                "%s does not answer", session->login->host);
 }
 
 static void
@@ -272,10 +229,9 @@ pump(ImapSession *session)
         end_idle(session);
         if (session->idle == IDLE_ASKED || request->sent > 0)
             return; /* "+" has to come first */
-        if (before != NULL && before->pipelining != PIPELINED)
+        if (before != NULL && before->pipelining >= ALONE)
             return;
-        if (request->pipelining != PIPELINED &&
-            !g_queue_is_empty(&session->sent))
+        if (request->pipelining >= ALONE && !g_queue_is_empty(&session->sent))
             return;
         send_piece(session, request);
         if (!is_whole(request))
@@ -284,9 +240,9 @@ pump(ImapSession *session)
     }
 }
 
-static void
-enqueue(ImapSession *session, ImapCommand *command, Pipelining pipelining,
-        ImapDone done, gpointer data)
+void
+imap_session_enqueue(ImapSession *session, ImapCommand *command,
+                     ImapPipelining pipelining, ImapDone done, gpointer data)
 {
     Request *request = g_new0(Request, 1);
 
@@ -309,7 +265,15 @@ imap_session_send(ImapSession *session, ImapCommand *command, ImapDone done,
 {
     g_return_if_fail(session->state == STATE_READY);
     session->last_used = clock_now(session->clock);
-    enqueue(session, command, PIPELINED, done, data);
+    imap_session_enqueue(session, command, PIPELINED, done, data);
+}
+
+void
+imap_session_send_aside(ImapSession *session, ImapCommand *command,
+                        ImapDone done, gpointer data)
+{
+    g_return_if_fail(session->state == STATE_READY);
+    imap_session_enqueue(session, command, ASIDE, done, data);
 }
 
 /* ---- nothing to do: compress, idle ---- */
@@ -334,16 +298,39 @@ on_compressed(ImapSession *session, const ImapResponse *answer,
     (void)data;
     if (answer == NULL || answer->kind != IMAP_OK)
         return;
-    if (!imap_stream_start_deflate(session->stream, &failure))
+    /* What has come behind the OK is compressed (RFC 4978, 3). */
+    if (!imap_stream_start_deflate(
+            session->stream, session->input->data + session->handled,
+            session->input->len - session->handled, &failure))
         imap_session_close(session, failure);
+    else
+        g_byte_array_set_size(session->input, session->handled);
 }
 
 static void
 start_compression(ImapSession *session)
 {
     session->compression = COMPRESSED;
-    enqueue(session, imap_command_new("COMPRESS DEFLATE"), SWITCHING,
-            on_compressed, NULL);
+    imap_session_enqueue(session, imap_command_new("COMPRESS DEFLATE"), ALONE,
+                         on_compressed, NULL);
+}
+
+static void on_idle_timer(gpointer data);
+
+/* Routers forget a connection that is silent for long; one on which the server
+ * speaks is not. */
+static void
+renew_idle(ImapSession *session)
+{
+    gint64 now = clock_now(session->clock);
+    gint64 due = MIN(session->heard_at + session->idle_renewal,
+                     session->idle_since + IDLE_MAX);
+
+    if (due <= now)
+        end_idle(session);
+    else
+        session->idle_timer =
+            clock_after(session->clock, due - now, on_idle_timer, session);
 }
 
 static void
@@ -357,15 +344,16 @@ on_idle_timer(gpointer data)
         start_compression(session);
         return;
     }
-    if (session->idle == IDLE_ON) { /* time to renew it */
-        end_idle(session);
+    if (session->idle == IDLE_ON) {
+        renew_idle(session);
     } else if (session->capabilities & IMAP_CAP_IDLE) {
-        enqueue(session, imap_command_new("IDLE"), PIPELINED, on_idle_done,
-                NULL);
+        imap_session_enqueue(session, imap_command_new("IDLE"), ASIDE,
+                             on_idle_done, NULL);
         session->idle = IDLE_ASKED;
     } else {
         session->polled_at = clock_now(session->clock);
-        enqueue(session, imap_command_new("NOOP"), PIPELINED, NULL, NULL);
+        imap_session_enqueue(session, imap_command_new("NOOP"), PIPELINED, NULL,
+                             NULL);
     }
 }
 
@@ -390,32 +378,7 @@ plan_idle(ImapSession *session)
 }
 
 void
-imap_session_compress(ImapSession *session)
-{
-    if (session->compression != PLAIN)
-        return;
-    session->compression = TO_COMPRESS;
-    if (imap_session_load(session) == 0 && session->idle == IDLE_OFF &&
-        session->capabilities & IMAP_CAP_COMPRESS)
-        start_compression(session);
-}
-
-/* ---- logging in ---- */
-
-/* The end of a conversation that the server does not want. */
-static void
-refuse(ImapSession *session, const ImapResponse *answer, const char *what)
-{
-    g_autoptr(GError) error = imap_response_error(
-        answer, answer->kind == IMAP_NO    ? IMAPFS_ERROR_DENIED
-                : answer->kind == IMAP_BYE ? IMAPFS_ERROR_OFFLINE
-                                           : IMAPFS_ERROR_PROTOCOL);
-    g_prefix_error(&error, "%s: ", what);
-    imap_session_close(session, error);
-}
-
-static void
-become_ready(ImapSession *session)
+imap_session_become_ready(ImapSession *session)
 {
     session->state = STATE_READY;
     session->last_used = session->polled_at = clock_now(session->clock);
@@ -424,184 +387,15 @@ become_ready(ImapSession *session)
         plan_idle(session);
 }
 
-static void
-on_capability_after_login(ImapSession *session, const ImapResponse *answer,
-                          const GError *error, gpointer data)
+void
+imap_session_compress(ImapSession *session)
 {
-    (void)error;
-    (void)data;
-    if (answer == NULL)
+    if (session->compression != PLAIN)
         return;
-    if (answer->kind != IMAP_OK)
-        refuse(session, answer, "the server would not tell its capabilities");
-    else
-        become_ready(session);
-}
-
-static void
-on_authenticated(ImapSession *session, const ImapResponse *answer,
-                 const GError *error, gpointer data)
-{
-    g_autofree char *what = NULL;
-    (void)error;
-    (void)data;
-    if (answer == NULL)
-        return;
-    if (answer->kind != IMAP_OK) {
-        what = g_strdup_printf("login of %s refused by %s",
-                               session->login->user, session->login->host);
-        refuse(session, answer, what);
-        return;
-    }
-    /* What was said before the login counts no more (RFC 9051, 6.2.2). */
-    session->capabilities = 0;
-    if (answer->status.code == IMAP_CODE_CAPABILITY) {
-        session->capabilities =
-            imap_capabilities_parse(answer->status.argument);
-        become_ready(session);
-        return;
-    }
-    enqueue(session, imap_command_new("CAPABILITY"), PIPELINED,
-            on_capability_after_login, NULL);
-}
-
-/* initial-response = base64 of NUL user NUL password (RFC 4616) */
-static char *
-plain_response(const ImapLogin *login)
-{
-    g_autoptr(GString) text = g_string_new(NULL);
-    char *encoded;
-
-    g_string_append_c(text, '\0');
-    g_string_append(text, login->user);
-    g_string_append_c(text, '\0');
-    g_string_append(text, login->password);
-    encoded = g_base64_encode((guchar *)text->str, text->len);
-    explicit_bzero(text->str, text->len);
-    return encoded;
-}
-
-static void
-authenticate(ImapSession *session)
-{
-    const ImapLogin *login = session->login;
-    ImapCommand *command;
-
-    if (session->capabilities & IMAP_CAP_AUTH_PLAIN) {
-        g_autofree char *response = plain_response(login);
-        if (session->capabilities & IMAP_CAP_SASL_IR) {
-            command = imap_command_new("AUTHENTICATE PLAIN ");
-            imap_command_add_secret_text(command, response);
-        } else {
-            command = imap_command_new("AUTHENTICATE PLAIN");
-            imap_command_add_continuation(command);
-            imap_command_add_secret_text(command, response);
-        }
-        explicit_bzero(response, strlen(response));
-    } else if (session->capabilities & IMAP_CAP_LOGINDISABLED) {
-        close_with(session, IMAPFS_ERROR_DENIED,
-                   "%s offers no way to log in that imapfs knows", login->host);
-        return;
-    } else {
-        command = imap_command_new("LOGIN ");
-        imap_command_add_string(command, login->user);
-        imap_command_add(command, " ");
-        imap_command_add_secret(command, login->password);
-    }
-    enqueue(session, command, ALONE, on_authenticated, NULL);
-}
-
-static void
-on_capability(ImapSession *session, const ImapResponse *answer,
-              const GError *error, gpointer data)
-{
-    (void)error;
-    (void)data;
-    if (answer == NULL)
-        return;
-    if (answer->kind != IMAP_OK)
-        refuse(session, answer, "the server would not tell its capabilities");
-    else
-        authenticate(session);
-}
-
-static void
-on_starttls(ImapSession *session, const ImapResponse *answer,
-            const GError *error, gpointer data)
-{
-    g_autoptr(GError) failure = NULL;
-    (void)error;
-    (void)data;
-    if (answer == NULL)
-        return;
-    if (answer->kind != IMAP_OK) {
-        close_with(session, IMAPFS_ERROR_PROTOCOL,
-                   "%s refuses STARTTLS, so no password was sent",
-                   session->login->host);
-        return;
-    }
-    if (!imap_stream_start_tls(session->stream, session->login->tls,
-                               session->login->host, &failure)) {
-        imap_session_close(session, failure);
-        return;
-    }
-    start_login(session, (ImapSlice){NULL, 0});
-}
-
-/* GREETING_CAPABILITIES is NIL when they are unknown or not to be trusted. */
-static void
-start_login(ImapSession *session, ImapSlice greeting_capabilities)
-{
-    session->state = STATE_LOGIN;
-    session->capabilities = 0;
-    if (session->login->security == IMAP_TLS_STARTTLS &&
-        !imap_stream_is_tls(session->stream)) {
-        enqueue(session, imap_command_new("STARTTLS"), SWITCHING, on_starttls,
-                NULL);
-    } else if (greeting_capabilities.data != NULL) {
-        session->capabilities = imap_capabilities_parse(greeting_capabilities);
-        authenticate(session);
-    } else {
-        enqueue(session, imap_command_new("CAPABILITY"), PIPELINED,
-                on_capability, NULL);
-    }
-}
-
-static void
-handle_greeting(ImapSession *session, const ImapResponse *greeting)
-{
-    ImapSlice capabilities = {NULL, 0};
-
-    if (greeting->status.code == IMAP_CODE_CAPABILITY)
-        capabilities = greeting->status.argument;
-    switch (greeting->tag.data == NULL ? greeting->kind : IMAP_OTHER) {
-    case IMAP_OK:
-        start_login(session, capabilities);
-        break;
-    case IMAP_PREAUTH:
-        /* Before TLS this is the trick to keep us in the clear. */
-        if (session->login->security == IMAP_TLS_STARTTLS) {
-            close_with(session, IMAPFS_ERROR_PROTOCOL,
-                       "%s wants to go on without TLS (PREAUTH)",
-                       session->login->host);
-            return;
-        }
-        session->state = STATE_LOGIN;
-        enqueue(session, imap_command_new("CAPABILITY"), PIPELINED,
-                on_capability_after_login, NULL);
-        break;
-    case IMAP_BYE:
-        /* What is said in the clear may have been said by anybody. */
-        if (session->login->security == IMAP_TLS_STARTTLS)
-            close_with(session, IMAPFS_ERROR_OFFLINE,
-                       "%s wants no connection now", session->login->host);
-        else
-            refuse(session, greeting, session->login->host);
-        break;
-    default:
-        close_with(session, IMAPFS_ERROR_PROTOCOL, "%s is no IMAP server",
-                   session->login->host);
-    }
+    session->compression = TO_COMPRESS;
+    if (imap_session_load(session) == 0 && session->idle == IDLE_OFF &&
+        session->capabilities & IMAP_CAP_COMPRESS)
+        start_compression(session);
 }
 
 /* ---- receiving ---- */
@@ -613,18 +407,18 @@ handle_continuation(ImapSession *session)
 
     if (session->idle == IDLE_ASKED) {
         session->idle = IDLE_ON;
+        session->idle_since = session->heard_at = clock_now(session->clock);
         clock_cancel(session->clock, &session->idle_timer);
-        session->idle_timer =
-            clock_after(session->clock, IDLE_RENEWAL, on_idle_timer, session);
+        renew_idle(session);
     } else if (request != NULL && request->sent > 0) {
         send_piece(session, request);
         if (is_whole(request))
             g_queue_push_tail(&session->sent,
                               g_queue_pop_head(&session->waiting));
     } else {
-        close_with(session, IMAPFS_ERROR_PROTOCOL,
-                   "%s sent a continuation that nobody asked for",
-                   session->login->host);
+        imap_session_close_with(session, IMAPFS_ERROR_PROTOCOL,
+                                "%s sent a continuation that nobody asked for",
+                                session->login->host);
         return;
     }
     pump(session);
@@ -656,18 +450,19 @@ handle_tagged(ImapSession *session, const ImapResponse *answer)
     Request *request = take_request(session, answer->tag);
 
     if (request == NULL) {
-        close_with(session, IMAPFS_ERROR_PROTOCOL,
-                   "%s answered a command that was not sent",
-                   session->login->host);
+        imap_session_close_with(session, IMAPFS_ERROR_PROTOCOL,
+                                "%s answered a command that was not sent",
+                                session->login->host);
         return;
     }
-    /* Whatever follows in the clear or uncompressed was put in by a third. */
-    if (request->pipelining == SWITCHING && answer->kind == IMAP_OK &&
-        session->input_behind) {
+    /* Whatever follows in the clear was put in by a third. */
+    if (request->pipelining == TO_TLS && answer->kind == IMAP_OK &&
+        session->handled < session->input->len) {
         free_request(request);
-        close_with(session, IMAPFS_ERROR_PROTOCOL,
-                   "%s sent data behind an answer that ends the plain text",
-                   session->login->host);
+        imap_session_close_with(
+            session, IMAPFS_ERROR_PROTOCOL,
+            "%s sent data behind an answer that ends the plain text",
+            session->login->host);
         return;
     }
     if (request->done != NULL)
@@ -683,7 +478,7 @@ static void
 handle(ImapSession *session, const ImapResponse *response)
 {
     if (session->state == STATE_GREETING) {
-        handle_greeting(session, response);
+        imap_login_greeted(session, response);
         return;
     }
     if (response->tag.data != NULL) {
@@ -695,10 +490,18 @@ handle(ImapSession *session, const ImapResponse *response)
         handle_continuation(session);
         return;
     case IMAP_BYE:
-        refuse(session, response, session->login->host);
+        imap_session_refused(session, response, session->login->host);
         return;
     case IMAP_CAPABILITY:
         session->capabilities = imap_capabilities_parse(response->capabilities);
+        /* What could be enabled is not enabled. */
+        if (session->state == STATE_READY && !session->enabling)
+            session->capabilities &=
+                ~(guint)(IMAP_CAP_QRESYNC | IMAP_CAP_UIDONLY) |
+                session->enabled;
+        return;
+    case IMAP_ENABLED:
+        session->enabled |= imap_capabilities_parse(response->capabilities);
         return;
     default:
         break;
@@ -739,7 +542,7 @@ handle_input(ImapSession *session)
         else
             session->octets_since = 0;
         start += size;
-        session->input_behind = start < input->len;
+        session->handled = (guint)start;
         handle(session, &response);
     }
     g_byte_array_remove_range(input, 0, (guint)start);
@@ -798,6 +601,7 @@ read_stream(gpointer data)
             imap_session_close(session, error);
         if (n <= 0)
             break;
+        session->heard_at = clock_now(session->clock);
         session->octets_since += (gsize)n;
         if (session->octets_since >= PROGRESS_OCTETS)
             sign_of_life(session);
@@ -823,6 +627,7 @@ imap_session_new(ImapStream *stream, const ImapLogin *login, Clock *clock,
     session->events = events;
     session->data = data;
     session->input = g_byte_array_new();
+    session->idle_renewal = IDLE_RENEWAL;
     g_queue_init(&session->waiting);
     g_queue_init(&session->sent);
     /* Tags that a third party cannot know beforehand. */
@@ -845,12 +650,19 @@ imap_session_start(ImapSession *session)
         imap_session_close(session, error);
 }
 
+static guint
+count_load(const GQueue *queue)
+{
+    guint n = 0;
+    for (const GList *link = queue->head; link != NULL; link = link->next)
+        n += ((const Request *)link->data)->pipelining != ASIDE;
+    return n;
+}
+
 guint
 imap_session_load(const ImapSession *session)
 {
-    guint idle = session->idle != IDLE_OFF;
-    return g_queue_get_length((GQueue *)&session->sent) +
-           g_queue_get_length((GQueue *)&session->waiting) - idle;
+    return count_load(&session->sent) + count_load(&session->waiting);
 }
 
 guint
@@ -869,6 +681,25 @@ const ImapStream *
 imap_session_stream(const ImapSession *session)
 {
     return session->stream;
+}
+
+gint64
+imap_session_silence(const ImapSession *session)
+{
+    return session->idle == IDLE_ON
+               ? clock_now(session->clock) - session->heard_at
+               : 0;
+}
+
+void
+imap_session_set_idle_renewal(ImapSession *session, gint64 silence)
+{
+    session->idle_renewal = silence;
+    /* The silence that goes on counts, too. */
+    if (session->state == STATE_READY && session->idle == IDLE_ON) {
+        clock_cancel(session->clock, &session->idle_timer);
+        renew_idle(session);
+    }
 }
 
 gint64
@@ -894,7 +725,8 @@ imap_session_logout(ImapSession *session)
         imap_session_close(session, NULL);
         return;
     }
-    enqueue(session, imap_command_new("LOGOUT"), ALONE, NULL, NULL);
+    imap_session_enqueue(session, imap_command_new("LOGOUT"), ALONE, NULL,
+                         NULL);
     session->logout_timer =
         clock_after(session->clock, LOGOUT_PATIENCE, on_logout_timer, session);
 }

@@ -67,10 +67,17 @@ void imap_session_unref(ImapSession *session);
 /* Takes COMMAND.  It is sent at once, unless what is in flight forbids it. */
 void imap_session_send(ImapSession *session, ImapCommand *command,
                        ImapDone done, gpointer data);
+/* The same, for what nobody waits for: it is no load. */
+void imap_session_send_aside(ImapSession *session, ImapCommand *command,
+                             ImapDone done, gpointer data);
 /* Commands not answered yet; IDLE is none. */
 guint imap_session_load(const ImapSession *session);
 guint imap_session_capabilities(const ImapSession *session);
 gboolean imap_session_is_idling(const ImapSession *session);
+/* For how long nothing has been heard in IDLE; 0 when not idling. */
+gint64 imap_session_silence(const ImapSession *session);
+/* IDLE is renewed after so much silence; the default is 9.5 minutes. */
+void imap_session_set_idle_renewal(ImapSession *session, gint64 silence);
 const ImapStream *imap_session_stream(const ImapSession *session);
 /* When the last command was given, by the session's clock; IDLE is none. */
 gint64 imap_session_last_used(const ImapSession *session);

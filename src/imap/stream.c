@@ -441,16 +441,20 @@ imap_stream_is_tls(const ImapStream *stream)
 }
 
 gboolean
-imap_stream_start_deflate(ImapStream *stream, GError **error)
+imap_stream_start_deflate(ImapStream *stream, const void *behind, gsize n,
+                          GError **error)
 {
     stream->inflate = g_new0(z_stream, 1);
     stream->deflate = g_new0(z_stream, 1);
-    stream->packed = g_malloc(WIRE_BUFFER);
+    stream->packed = g_malloc(MAX(n, WIRE_BUFFER));
+    memcpy(stream->packed, behind, n);
     /* Negative window bits: no zlib header (RFC 4978). */
     if (inflateInit2(stream->inflate, -15) != Z_OK ||
         deflateInit2(stream->deflate, Z_DEFAULT_COMPRESSION, Z_DEFLATED, -15, 8,
                      Z_DEFAULT_STRATEGY) != Z_OK)
         return fail(error, "COMPRESS", "zlib could not be started");
+    stream->inflate->next_in = stream->packed;
+    stream->inflate->avail_in = (uInt)n;
     return TRUE;
 }
 

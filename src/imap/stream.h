@@ -46,8 +46,10 @@ void imap_stream_write(ImapStream *stream, const void *data, gsize length);
 gboolean imap_stream_start_tls(ImapStream *stream, ImapTls *tls,
                                const char *host, GError **error);
 gboolean imap_stream_is_tls(const ImapStream *stream);
-/* RFC 4978.  Same rule. */
-gboolean imap_stream_start_deflate(ImapStream *stream, GError **error);
+/* From here on all is compressed (RFC 4978), the N octets at BEHIND that were
+ * read already first. */
+gboolean imap_stream_start_deflate(ImapStream *stream, const void *behind,
+                                   gsize n, GError **error);
 
 /* Octets on the wire. */
 guint64 imap_stream_octets_in(const ImapStream *stream);

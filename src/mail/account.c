@@ -8,11 +8,6 @@
 #include "mail/internal.h"
 
 enum { TRIES_MAX = 2 };
-#define POLL_INTERVAL (60 * CLOCK_SECOND)
-/* A look at the list of mailboxes asks for new ones, but not more often. */
-#define MAILBOXES_LIFE (2 * CLOCK_SECOND)
-/* Mailboxes nobody looked at for so long are left alone. */
-#define IN_USE (600 * CLOCK_SECOND)
 
 /* ---- wants ---- */
 
@@ -60,9 +55,9 @@ mail_account_finish(MailAccount *account, MailWant *want, const GError *error)
     if (want->state == MAIL_WANT_OVER)
         return;
     want->state = MAIL_WANT_OVER;
-    if (want == account->mailboxes_want)
-        account->mailboxes_want = NULL;
-    if (want->kind == MAIL_WANT_RANGE)
+    if (want->kind == MAIL_WANT_MAILBOXES)
+        mail_survey_finished(account);
+    else if (want->kind == MAIL_WANT_RANGE)
         mail_reading_finished(account, want);
     else if (want->kind == MAIL_WANT_LISTING)
         mail_listing_finished(account, want);
@@ -85,88 +80,10 @@ mail_account_retry(MailAccount *account, MailWant *want, const GError *error)
 gboolean
 mail_account_is_offline(const MailAccount *account)
 {
-    return account->failure != NULL &&
-           clock_now(account->clock) - account->failed_since >
-               account->login->patience;
-}
-
-static void
-on_listed(ImapSession *session, const ImapResponse *answer, const GError *error,
-          gpointer data)
-{
-    MailAccount *account = data;
-    g_autoptr(GError) refusal = NULL;
-    (void)session;
-
-    if (account->mailboxes_want == NULL)
-        return;
-    if (answer == NULL) {
-        mail_account_retry(account, account->mailboxes_want, error);
-        return;
-    }
-    if (answer->kind != IMAP_OK) {
-        refusal = imap_response_error(answer, IMAPFS_ERROR_FAILED);
-        mail_account_finish(account, account->mailboxes_want, refusal);
-        return;
-    }
-    /* One answer alone does not do away with everything. */
-    if (mail_mailboxes_is_plausible(account->mailboxes))
-        mail_mailboxes_end(account->mailboxes);
-    else
-        g_message("the server listed mailboxes without INBOX; what it left out "
-                  "is kept");
-    account->mailboxes_known = TRUE;
-    account->mailboxes_at = clock_now(account->clock);
-    mail_account_finish(account, account->mailboxes_want, NULL);
-}
-
-static void
-send_list(MailAccount *account, ImapLink *link)
-{
-    guint capabilities = imap_link_capabilities(link);
-    ImapCommand *command = imap_command_new("LIST \"\" \"*\"");
-
-    mail_mailboxes_begin(account->mailboxes);
-    if (capabilities & IMAP_CAP_LIST_EXTENDED) {
-        imap_command_add(command, " RETURN (CHILDREN%s%s)",
-                         capabilities & IMAP_CAP_SPECIAL_USE ? " SPECIAL-USE"
-                                                             : "",
-                         capabilities & IMAP_CAP_LIST_STATUS
-                             ? " STATUS (MESSAGES UIDNEXT UIDVALIDITY)"
-                             : "");
-    }
-    imap_link_send(link, command, on_listed, account);
-}
-
-static void
-on_namespace(ImapSession *session, const ImapResponse *answer,
-             const GError *error, gpointer data)
-{
-    MailAccount *account = data;
-    ImapLink *link = imap_pool_find(account->pool, session);
-
-    if (answer == NULL || link == NULL)
-        on_listed(session, NULL, error, account);
-    else
-        send_list(account, link);
-}
-
-/* Where paths begin has to be known before the first of them. */
-static gboolean
-plan_mailboxes(MailAccount *account, MailWant *want)
-{
-    ImapLink *link = imap_pool_lend(account->pool, NULL, IMAP_LOAN_INTERACTIVE);
-
-    if (link == NULL)
-        return FALSE;
-    want->state = MAIL_WANT_SENT;
-    if (!account->mailboxes_known &&
-        imap_link_capabilities(link) & IMAP_CAP_NAMESPACE)
-        imap_link_send(link, imap_command_new("NAMESPACE"), on_namespace,
-                       account);
-    else
-        send_list(account, link);
-    return TRUE;
+    return account->never_online ||
+           (account->failure != NULL &&
+            clock_now(account->clock) - account->failed_since >=
+                account->login->patience);
 }
 
 static gboolean
@@ -181,7 +98,7 @@ plan_want(MailAccount *account, MailWant *want)
 {
     switch (want->kind) {
     case MAIL_WANT_MAILBOXES:
-        return plan_mailboxes(account, want);
+        return mail_survey_plan(account, want);
     case MAIL_WANT_LISTING:
         return mail_listing_plan(account, want);
     case MAIL_WANT_RANGE:
@@ -219,6 +136,8 @@ plan(MailAccount *account)
 {
     plan_some(account, FALSE);
     plan_some(account, TRUE);
+    mail_preview_plan(account);
+    mail_download_go_on(account);
 }
 
 /* ---- what the pool tells ---- */
@@ -229,13 +148,15 @@ on_available(gpointer data)
     MailAccount *account = data;
     if (imap_pool_counts(account->pool).open > 0)
         g_clear_error(&account->failure);
+    mail_saving_note_idle(account);
+    mail_survey_check(account);
     mail_account_plan_soon(account);
 }
 
 static void
 on_selected(ImapLink *link, gpointer data)
 {
-    mail_listing_selected(data, link);
+    mail_sync_selected(data, link);
 }
 
 static void
@@ -245,48 +166,35 @@ on_left(ImapLink *link, const GError *error, gpointer data)
 }
 
 static void
-take_namespaces(MailAccount *account, const ImapSlice *namespaces)
-{
-    ImapSlice personal = namespaces[0];
-    ImapSlice prefix;
-    char delimiter;
-    if (imap_next_namespace(&personal, &prefix, &delimiter))
-        mail_mailboxes_set_prefix(account->mailboxes, prefix, delimiter);
-}
-
-static void
 on_untagged(ImapLink *link, const ImapResponse *response, gpointer data)
 {
     MailAccount *account = data;
 
     switch (response->kind) {
     case IMAP_LIST:
-        mail_mailboxes_take(account->mailboxes, &response->list);
-        break;
     case IMAP_NAMESPACE:
-        take_namespaces(account, response->namespaces);
-        break;
     case IMAP_STATUS:
-        mail_listing_status(account, &response->mailbox);
+    case IMAP_OK:
+        mail_survey_untagged(account, response);
         break;
     default:
-        mail_listing_untagged(account, link, response);
+        mail_watch_untagged(account, link, response);
     }
 }
 
 static void
 on_settled(ImapLink *link, gpointer data)
 {
-    mail_listing_settled(data, link);
+    mail_watch_settled(data, link);
 }
 
 static void
-on_unreachable(const GError *error, gpointer data)
+on_unreachable(const GError *error, gint64 since, gpointer data)
 {
     MailAccount *account = data;
 
     if (account->failure == NULL)
-        account->failed_since = clock_now(account->clock);
+        account->failed_since = since;
     if (account->failure == NULL)
         account->failed_wall = clock_wall(account->clock);
     g_clear_error(&account->failure);
@@ -322,6 +230,8 @@ on_mailbox_removed(MailMailbox *mailbox, gpointer data)
 {
     MailAccount *account = data;
     mail_listing_forget(account, mailbox);
+    mail_download_forget(account, mailbox);
+    mail_saving_removed(account, mailbox);
     if (account->observer != NULL)
         account->observer->mailbox_removed(mailbox, account->observer_data);
 }
@@ -330,40 +240,6 @@ static const MailMailboxesEvents mailboxes_events = {
     .added = on_mailbox_added,
     .removed = on_mailbox_removed,
 };
-
-void
-mail_account_refresh_mailboxes(MailAccount *account)
-{
-    if (account->mailboxes_want == NULL)
-        account->mailboxes_want =
-            mail_account_add_want(account, MAIL_WANT_MAILBOXES, 0);
-}
-
-static gboolean
-is_in_use(MailAccount *account)
-{
-    g_autoptr(GList) all = mail_mailboxes_all(account->mailboxes);
-    gint64 old = clock_now(account->clock) - IN_USE;
-
-    for (GList *link = all; link != NULL; link = link->next) {
-        const MailMailbox *mailbox = link->data;
-        if (mailbox->listing == MAIL_LISTED && mailbox->used_at > old)
-            return TRUE;
-    }
-    return FALSE;
-}
-
-/* LIST tells of new mailboxes, and, with LIST-STATUS, which of those that no
- * link watches have changed. */
-static void
-on_poll_timer(gpointer data)
-{
-    MailAccount *account = data;
-    account->poll_timer =
-        clock_after(account->clock, POLL_INTERVAL, on_poll_timer, account);
-    if (account->failure == NULL && is_in_use(account))
-        mail_account_refresh_mailboxes(account);
-}
 
 /* ---- the door ---- */
 
@@ -375,13 +251,25 @@ mail_account_new(const MailAccountSetup *setup)
     account->clock = setup->clock;
     account->login = setup->login;
     account->pool = imap_pool_new(setup->login, setup->dialer, setup->clock,
-                                  setup->connections, &pool_events, account);
+                                  setup->offline ? 0 : setup->connections,
+                                  &pool_events, account);
     account->mailboxes = mail_mailboxes_new(&mailboxes_events, account);
     g_queue_init(&account->pending);
+    account->store = setup->store;
+    g_queue_init(&account->unsaved);
+    g_queue_init(&account->unput);
     account->listings = mail_listings_new();
     account->readings = mail_readings_new(setup->cache_limit);
-    account->poll_timer =
-        clock_after(account->clock, POLL_INTERVAL, on_poll_timer, account);
+    account->download = mail_download_new();
+    account->previews = mail_previews_new();
+    account->survey = mail_survey_new(account);
+    mail_saving_restore(account);
+    if (setup->offline) {
+        account->never_online = TRUE;
+        account->failure = g_error_new(IMAPFS_ERROR, IMAPFS_ERROR_OFFLINE,
+                                       "offline, as asked for by -o offline");
+        account->failed_wall = clock_wall(account->clock);
+    }
     return account;
 }
 
@@ -393,18 +281,21 @@ mail_account_free(MailAccount *account)
                                           "the account is closed");
 
     account->observer = NULL;
+    mail_saving_end(account);
     imap_pool_free(account->pool);
     while ((want = g_queue_pop_head(&account->pending)) != NULL) {
         mail_account_finish(account, want, error);
         mail_want_unref(want);
     }
-    clock_cancel(account->clock, &account->poll_timer);
     if (account->plan != NULL) {
         g_source_destroy(account->plan);
         g_source_unref(account->plan);
     }
-    mail_listings_free(account->listings);
+    mail_survey_free(account);
+    mail_listings_free(account);
     mail_readings_free(account->readings);
+    mail_download_free(account->download);
+    mail_previews_free(account->previews);
     mail_mailboxes_free(account->mailboxes);
     g_clear_error(&account->failure);
     g_free(account);
@@ -439,47 +330,28 @@ mail_account_offline_since(const MailAccount *account)
 void
 mail_account_refresh(MailAccount *account, MailMailbox *mailbox)
 {
-    if (mailbox->parent == NULL)
-        mail_account_refresh_mailboxes(account);
-    else
+    if (mailbox->parent == NULL) {
+        mail_survey_need(account);
+    } else if (mailbox->selectable) {
         mail_listing_distrust(account, mailbox);
+        mail_listing_need(account, mailbox);
+    }
 }
 
-void
-mail_account_download(MailAccount *account, MailMailbox *mailbox)
+gboolean
+mail_account_know_refreshed(MailAccount *account, MailMailbox *mailbox,
+                            MailFault *fault)
 {
-    (void)account;
-    (void)mailbox;
-}
-
-MailProgress
-mail_account_progress(const MailAccount *account)
-{
-    (void)account;
-    return (MailProgress){FALSE, 0, 0, 0, 0, NULL};
+    MailWant *want = mailbox->parent == NULL
+                         ? mail_survey_want(account)
+                         : mail_listing_want(account, mailbox);
+    return want == NULL || mail_fault_want(fault, want);
 }
 
 gboolean
 mail_account_logout(MailAccount *account)
 {
     return imap_pool_logout(account->pool);
-}
-
-gboolean
-mail_account_know_mailboxes(MailAccount *account, MailFault *fault)
-{
-    if (account->mailboxes_known)
-        return TRUE;
-    mail_account_refresh_mailboxes(account);
-    return mail_fault_want(fault, account->mailboxes_want);
-}
-
-void
-mail_account_visit_root(MailAccount *account)
-{
-    gint64 age = clock_now(account->clock) - account->mailboxes_at;
-    if (age > MAILBOXES_LIFE && account->failure == NULL)
-        mail_account_refresh_mailboxes(account);
 }
 
 MailMailbox *
@@ -533,5 +405,7 @@ mail_account_describe(MailAccount *account, GString *text)
         "\ncommands: %" G_GUINT64_FORMAT "\nwants pending: %u\n",
         counts.octets_in, counts.octets_out, counts.commands,
         account->pending.length);
+    mail_survey_describe(account, text);
     mail_reading_describe(account, text);
+    mail_saving_describe(account, text);
 }

@@ -90,10 +90,16 @@ gboolean mail_account_read(MailAccount *account, MailMailbox *mailbox,
                            guint32 uid, guint64 offset, void *buffer,
                            gsize size, gsize *ret_size, MailFault *fault);
 
-/* MAILBOX, or the list of mailboxes if it is the root, is asked for anew. */
+/* MAILBOX, or the list of mailboxes if it is the root, is asked for anew and
+ * compared with all that is known. */
 void mail_account_refresh(MailAccount *account, MailMailbox *mailbox);
+/* That is over, or was never begun.  Other than for a visit, there is no end to
+ * the patience. */
+gboolean mail_account_know_refreshed(MailAccount *account, MailMailbox *mailbox,
+                                     MailFault *fault);
 
-/* Fetches what is missing of every message of MAILBOX, for offline use. */
+/* Fetches what is missing of every message of MAILBOX, for offline use; NULL
+ * ends all that was begun. */
 void mail_account_download(MailAccount *account, MailMailbox *mailbox);
 /* What has been asked to be downloaded and how far that is. */
 typedef struct {
@@ -103,6 +109,14 @@ typedef struct {
     const GError *error;         /* why the last one that failed did, or NULL */
 } MailProgress;
 MailProgress mail_account_progress(const MailAccount *account);
+
+/*
+ * What the server says the message is about (RFC 8970); NULL if that is not
+ * known, or there is no such message.  It is asked for then, and the observer
+ * told when it has come.  Good until the next call.
+ */
+const char *mail_account_preview(MailAccount *account, MailMailbox *mailbox,
+                                 guint32 uid);
 
 /* The URL of a message (RFC 5092); the caller owns it. */
 char *mail_account_url(const MailAccount *account, const MailMailbox *mailbox,

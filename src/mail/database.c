@@ -61,7 +61,7 @@ void
 mail_database_tear(MailDatabase *database, const char *reason)
 {
     if (database->torn == NULL)
-        database->torn = g_strdup(reason);
+        database->torn = imapfs_printable(reason, -1);
 }
 
 const char *

@@ -188,6 +188,7 @@ mail_mailbox_clear(MailMailbox *mailbox)
     g_array_set_size(mailbox->messages, 0);
     g_ptr_array_set_size(mailbox->keywords, 0);
     mailbox->listing = MAIL_UNLISTED;
+    mailbox->modseq = 0;
     mailbox->fresh = FALSE;
     mailbox->generation++;
 }

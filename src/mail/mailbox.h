@@ -41,6 +41,9 @@ struct MailMailbox {
     GArray
         *messages;  /* of MailMessage, by UID, without gaps for removed ones */
     gboolean fresh; /* a link watches it: what is known is what is */
+    gboolean doubted;    /* what is known has to be compared with what is */
+    gboolean no_modseqs; /* the server keeps none for it */
+    gboolean not_sticky; /* its UIDs mean nothing to the next session */
     gint64 listed_at;    /* when it last was known to be fresh, by the clock */
     gint64 used_at;      /* when somebody last looked into it */
     gint64 changed_at;   /* when messages were last seen to come or go, seconds
@@ -49,9 +52,11 @@ struct MailMailbox {
     guint64 generation;  /* counts arrivals and departures */
 
     guint32 stored;       /* its key in the store; 0: it is not there */
+    gboolean complete;    /* what the store has of it is all there was */
     gboolean unloaded;    /* the store has messages that the table has not */
     GArray *unsaved;      /* UIDs, in no order, that differ from the store */
-    gboolean row_unsaved; /* ... or anything else */
+    gboolean row_unsaved; /* something else of it differs */
+    gboolean save_queued;
 };
 
 MailMailbox *mail_mailbox_new(guint16 id, const char *name, const char *leaf);

@@ -59,7 +59,9 @@ mail_mailboxes_get(const MailMailboxes *mailboxes, guint16 id)
 MailMailbox *
 mail_mailboxes_named(const MailMailboxes *mailboxes, const char *name)
 {
-    return g_hash_table_lookup(mailboxes->by_name, name);
+    /* INBOX is not case-sensitive (RFC 9051, 5.1). */
+    gboolean inbox = g_ascii_strcasecmp(name, "INBOX") == 0;
+    return g_hash_table_lookup(mailboxes->by_name, inbox ? "INBOX" : name);
 }
 
 GList *
@@ -76,6 +78,12 @@ mail_mailboxes_set_prefix(MailMailboxes *mailboxes, ImapSlice prefix,
     if (delimiter != '\0' && prefix.length > 1 &&
         prefix.data[prefix.length - 1] == delimiter)
         mailboxes->prefix = imap_slice_dup(prefix);
+}
+
+const char *
+mail_mailboxes_prefix(const MailMailboxes *mailboxes)
+{
+    return mailboxes->prefix;
 }
 
 /*
@@ -95,10 +103,13 @@ free_id(const MailMailboxes *mailboxes, const MailMailbox *parent,
 
 static MailMailbox *
 add_mailbox(MailMailboxes *mailboxes, MailMailbox *parent, const char *leaf,
-            gboolean raw, const char *name)
+            gboolean raw, const char *name, guint16 id)
 {
-    MailMailbox *mailbox =
-        mail_mailbox_new(free_id(mailboxes, parent, leaf), name, leaf);
+    MailMailbox *mailbox;
+
+    if (id == 0 || mailboxes->by_id[id] != NULL)
+        id = free_id(mailboxes, parent, leaf);
+    mailbox = mail_mailbox_new(id, name, leaf);
 
     mailbox->raw = raw;
     mailboxes->by_id[mailbox->id] = mailbox;
@@ -131,7 +142,7 @@ find_parent(MailMailboxes *mailboxes, char **steps, guint n)
         g_autofree char *leaf = decode_leaf(steps[i], &raw);
         MailMailbox *next = mail_mailbox_child(at, leaf);
         if (next == NULL)
-            next = add_mailbox(mailboxes, at, leaf, raw, NULL);
+            next = add_mailbox(mailboxes, at, leaf, raw, NULL, 0);
         next->seen_in = mailboxes->run;
         at = next;
     }
@@ -145,9 +156,10 @@ refuse(const char *name, const char *why)
     g_message("mailbox %s is left out: %s", shown, why);
 }
 
-/* A mailbox that was a bare step of a path until now gets its name. */
+/* A mailbox that was a bare step of a path until now gets its name; any other
+ * gets ID, if that is not 0 and free. */
 static MailMailbox *
-place(MailMailboxes *mailboxes, const char *name, char delimiter)
+place(MailMailboxes *mailboxes, const char *name, char delimiter, guint16 id)
 {
     const char *path = name;
     char separator[2] = {delimiter, '\0'};
@@ -178,10 +190,24 @@ place(MailMailboxes *mailboxes, const char *name, char delimiter)
     leaf = decode_leaf(steps[n - 1], &raw);
     mailbox = mail_mailbox_child(parent, leaf);
     if (mailbox == NULL || mailbox->name != NULL)
-        return add_mailbox(mailboxes, parent, leaf, raw, name);
+        return add_mailbox(mailboxes, parent, leaf, raw, name, id);
     mailbox->name = g_strdup(name);
     g_hash_table_insert(mailboxes->by_name, mailbox->name, mailbox);
     return mailbox;
+}
+
+/* Takes SPECIAL_USE. */
+static void
+describe(MailMailbox *mailbox, char delimiter, gboolean selectable,
+         char *special_use)
+{
+    mailbox->row_unsaved |= mailbox->delimiter != delimiter ||
+                            mailbox->selectable != selectable ||
+                            g_strcmp0(mailbox->special_use, special_use) != 0;
+    mailbox->delimiter = delimiter;
+    mailbox->selectable = selectable;
+    g_free(mailbox->special_use);
+    mailbox->special_use = special_use;
 }
 
 void
@@ -204,6 +230,14 @@ mail_mailboxes_take(MailMailboxes *mailboxes, const ImapList *list)
     if (g_ascii_strcasecmp(name, "INBOX") == 0)
         strcpy(name, "INBOX");
     mailbox = g_hash_table_lookup(mailboxes->by_name, name);
+    if (mailbox != NULL && list->attributes & IMAP_LIST_NONEXISTENT) {
+        /* Gone since it was listed; children tell for themselves. */
+        if (mailbox->children->len == 0)
+            mailbox->seen_in = 0;
+        mailbox->listed_in = 0;
+        describe(mailbox, list->delimiter, FALSE, NULL);
+        return;
+    }
     if (mailbox == NULL) {
         if (mailboxes->count >= IMAP_MAILBOXES_MAX &&
             strcmp(name, "INBOX") != 0) {
@@ -213,7 +247,7 @@ mail_mailboxes_take(MailMailboxes *mailboxes, const ImapList *list)
                           (int)IMAP_MAILBOXES_MAX);
             return;
         }
-        mailbox = place(mailboxes, name, list->delimiter);
+        mailbox = place(mailboxes, name, list->delimiter, 0);
         if (mailbox == NULL)
             return;
     }
@@ -221,10 +255,22 @@ mail_mailboxes_take(MailMailboxes *mailboxes, const ImapList *list)
     for (MailMailbox *above = mailbox->parent; above->parent != NULL;
          above = above->parent)
         above->seen_in = mailboxes->run;
-    mailbox->delimiter = list->delimiter;
-    mailbox->selectable = (list->attributes & IMAP_LIST_NOSELECT) == 0;
-    g_free(mailbox->special_use);
-    mailbox->special_use = imap_slice_dup(list->special_use);
+    describe(mailbox, list->delimiter,
+             (list->attributes & IMAP_LIST_NOSELECT) == 0,
+             imap_slice_dup(list->special_use));
+}
+
+void
+mail_mailboxes_restore(MailMailboxes *mailboxes, guint16 id, const char *name,
+                       char delimiter, gboolean selectable,
+                       const char *special_use)
+{
+    MailMailbox *mailbox = mail_mailboxes_named(mailboxes, name);
+
+    if (mailbox == NULL && mailboxes->count < IMAP_MAILBOXES_MAX)
+        mailbox = place(mailboxes, name, delimiter, id);
+    if (mailbox != NULL)
+        describe(mailbox, delimiter, selectable, g_strdup(special_use));
 }
 
 void

@@ -33,6 +33,12 @@ GList *mail_mailboxes_all(const MailMailboxes *mailboxes);
 void mail_mailboxes_set_prefix(MailMailboxes *mailboxes, ImapSlice prefix,
                                char delimiter);
 
+/* A mailbox as it was known before; ID is a wish. */
+void mail_mailboxes_restore(MailMailboxes *mailboxes, guint16 id,
+                            const char *name, char delimiter,
+                            gboolean selectable, const char *special_use);
+const char *mail_mailboxes_prefix(const MailMailboxes *mailboxes);
+
 /* A LIST begins; take each of its responses; end it.  What it did not name is
  * removed at its end. */
 void mail_mailboxes_begin(MailMailboxes *mailboxes);

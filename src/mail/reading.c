@@ -107,6 +107,62 @@ mail_readings_free(MailReadings *readings)
     g_free(readings);
 }
 
+/* ---- octets ---- */
+
+/*
+ * How many octets of the message are here from OFFSET on, without a gap.  What
+ * only the store has of them is brought into memory, an extent at a time.
+ */
+static guint64
+have_from(MailAccount *account, MailMailbox *mailbox,
+          const MailMessage *message, guint64 offset)
+{
+    MailContent *content = account->readings->content;
+    MailContentKey key = key_of(mailbox, message->uid);
+    guint64 have = mail_content_extent(content, &key, offset);
+    g_autoptr(GBytes) bytes = NULL;
+    gconstpointer data;
+    guint64 start;
+    gsize length;
+
+    if (have > 0 || account->store == NULL)
+        return have;
+    mail_saving_settle(account);
+    bytes = mail_store_get(account->store, mailbox, message, MAIL_WHOLE, offset,
+                           &start);
+    if (bytes == NULL)
+        return 0;
+    data = g_bytes_get_data(bytes, &length);
+    mail_content_store(content, &key, start, data, length);
+    return mail_content_extent(content, &key, offset);
+}
+
+/* The same, but nothing is brought anywhere. */
+static gboolean
+is_here(MailAccount *account, MailMailbox *mailbox, const MailMessage *message,
+        guint64 offset)
+{
+    MailContentKey key = key_of(mailbox, message->uid);
+
+    if (mail_content_extent(account->readings->content, &key, offset) > 0)
+        return TRUE;
+    mail_saving_settle(account);
+    return account->store != NULL &&
+           mail_store_extent(account->store, mailbox, message, MAIL_WHOLE,
+                             offset) > 0;
+}
+
+static void
+keep(MailAccount *account, MailMailbox *mailbox, const MailMessage *message,
+     guint64 offset, ImapSlice data)
+{
+    MailContentKey key = key_of(mailbox, message->uid);
+
+    mail_content_store(account->readings->content, &key, offset, data.data,
+                       data.length);
+    mail_saving_put(account, mailbox, message->uid, offset, data);
+}
+
 /* ---- wants of a message ---- */
 
 static GSList *
@@ -161,12 +217,10 @@ need_range(MailAccount *account, const MailMailbox *mailbox, guint32 uid,
 /* ---- planning ---- */
 
 static gboolean
-is_filled(MailAccount *account, const MailMailbox *mailbox,
+is_filled(MailAccount *account, MailMailbox *mailbox,
           const MailMessage *message, const MailWant *want)
 {
-    MailContentKey key = key_of(mailbox, message->uid);
-    guint64 have =
-        mail_content_extent(account->readings->content, &key, want->offset);
+    guint64 have = have_from(account, mailbox, message, want->offset);
     guint64 end = MIN(want->offset + want->length, message->size);
     return want->offset + have >= end || want->offset >= message->size;
 }
@@ -326,6 +380,24 @@ stream_of(MailAccount *account, guint16 mailbox, guint32 uid)
 /* ---- what the server sent ---- */
 
 static void
+save_verdict(MailAccount *account)
+{
+    if (account->store != NULL)
+        mail_store_set_verdict(account->store, "sizes",
+                               account->readings->liar ? "wrong" : "right");
+}
+
+void
+mail_reading_restore(MailAccount *account)
+{
+    g_autofree char *verdict = mail_store_verdict(account->store, "sizes");
+
+    account->readings->liar = g_strcmp0(verdict, "wrong") == 0;
+    if (g_strcmp0(verdict, "right") == 0)
+        account->readings->hits = TRUST_HITS;
+}
+
+static void
 learn_size(MailAccount *account, MailMailbox *mailbox, MailMessage *message,
            guint64 size, gboolean exact)
 {
@@ -334,9 +406,12 @@ learn_size(MailAccount *account, MailMailbox *mailbox, MailMessage *message,
     gboolean changed = size != message->size;
 
     if (!changed) {
-        if (exact && !message->proven && ++readings->hits == TRUST_HITS)
-            g_debug("sizes of this server are trusted");
-        message->proven |= exact;
+        if (exact && !message->proven) {
+            message->proven = TRUE;
+            mail_saving_note(account, mailbox, message->uid);
+            if (++readings->hits == TRUST_HITS)
+                save_verdict(account);
+        }
         return;
     }
     if (!readings->liar)
@@ -345,6 +420,8 @@ learn_size(MailAccount *account, MailMailbox *mailbox, MailMessage *message,
                   " came; sizes of this server are checked from now on",
                   message->uid, message->size, exact ? "" : "at least ", size);
     readings->liar = TRUE;
+    save_verdict(account);
+    mail_saving_note(account, mailbox, message->uid);
     message->size = size;
     message->proven = exact;
     message->capped = FALSE;
@@ -391,7 +468,6 @@ mail_reading_fetched(MailAccount *account, MailMailbox *mailbox,
                      const ImapFetch *fetch)
 {
     MailMessage *message = mail_mailbox_find(mailbox, fetch->uid);
-    MailContentKey key = key_of(mailbox, fetch->uid);
     g_autoptr(GSList) wants = NULL;
     const ImapBody *body = NULL;
     MailWant *asked = NULL;
@@ -428,8 +504,7 @@ mail_reading_fetched(MailAccount *account, MailMailbox *mailbox,
         return; /* from where? */
     if (body->data.length > length)
         return;
-    mail_content_store(account->readings->content, &key, origin,
-                       body->data.data, body->data.length);
+    keep(account, mailbox, message, origin, body->data);
     learn_from(account, mailbox, message, origin, body->data.length, length);
     for (GSList *at = wants; at != NULL; at = at->next) {
         MailWant *want = at->data;
@@ -515,15 +590,12 @@ static void
 read_ahead(MailAccount *account, MailMailbox *mailbox,
            const MailMessage *message, Stream *stream)
 {
-    MailContentKey key = key_of(mailbox, message->uid);
     guint64 at = stream->next;
     guint64 until = MIN(at + CHUNKS_AHEAD * stream->chunk, message->size);
 
     while (at < until) {
         MailWant *want;
-        guint64 have =
-            mail_content_extent(account->readings->content, &key, at);
-        at += have;
+        at += have_from(account, mailbox, message, at);
         if (at >= until)
             return;
         want = need_range(account, mailbox, message->uid, at,
@@ -566,14 +638,13 @@ walk_ahead(MailAccount *account, MailMailbox *mailbox, Walk *walk)
 
     for (; i < end && octets < WALK_OCTETS_MAX; i++) {
         const MailMessage *message = mail_mailbox_at(mailbox, i);
-        MailContentKey key = key_of(mailbox, message->uid);
         if (message->size > SMALL - 1)
             continue;
         octets += message->size;
         if (message->uid <= walk->ahead)
             continue;
         walk->ahead = message->uid;
-        if (mail_content_extent(account->readings->content, &key, 0) == 0)
+        if (!is_here(account, mailbox, message, 0))
             need_range(account, mailbox, message->uid, 0, SMALL);
     }
 }
@@ -640,7 +711,13 @@ mail_account_read(MailAccount *account, MailMailbox *mailbox, guint32 uid,
         return TRUE;
     }
     size = (gsize)MIN(size, message->size - offset);
-    have = mail_content_extent(account->readings->content, &key, offset);
+    have = have_from(account, mailbox, message, offset);
+    while (have > 0 && have < size) {
+        guint64 more = have_from(account, mailbox, message, offset + have);
+        if (more == 0)
+            break;
+        have += more;
+    }
     if (have < size && offline_fault(account, fault))
         return FALSE;
     if (have >= size) {
@@ -659,12 +736,29 @@ mail_account_read(MailAccount *account, MailMailbox *mailbox, guint32 uid,
     return want == NULL || mail_fault_want(fault, want);
 }
 
+MailWant *
+mail_reading_fetch(MailAccount *account, MailMailbox *mailbox, guint32 uid)
+{
+    const MailMessage *message = mail_mailbox_find(mailbox, uid);
+    guint64 have;
+
+    if (message == NULL)
+        return NULL;
+    have = mail_store_extent(account->store, mailbox, message, MAIL_WHOLE, 0);
+    if (have >= message->size)
+        return NULL;
+    if (message->size < SMALL)
+        return need_range(account, mailbox, uid, 0, SMALL);
+    return need_range(account, mailbox, uid, have,
+                      MIN(CHUNK_LAST, message->size - have));
+}
+
 void
-mail_reading_forget(MailAccount *account, const MailMailbox *mailbox,
-                    guint32 uid)
+mail_reading_forget(MailAccount *account, MailMailbox *mailbox, guint32 uid)
 {
     MailContentKey key = key_of(mailbox, uid);
     mail_content_forget(account->readings->content, &key);
+    mail_saving_forget_octets(account, mailbox, uid);
 }
 
 void

@@ -108,7 +108,7 @@ open_files(MailStore *store, GError **error)
 static gboolean
 begin_anew(MailStore *store, const char *why, GError **error)
 {
-    g_autofree char *reason = g_strdup(why);
+    g_autofree char *reason = imapfs_printable(why, -1);
 
     close_files(store);
     for (guint i = 0; i < G_N_ELEMENTS(leftovers); i++)
@@ -126,7 +126,7 @@ static void
 stop_writing(MailStore *store, const char *why)
 {
     g_free(store->stopped);
-    store->stopped = g_strdup(why);
+    store->stopped = imapfs_printable(why, -1);
     store->stopped_until = clock_now(store->clock) + STOPPED_FOR;
 }
 

@@ -84,6 +84,7 @@ touch_response(const ImapResponse *response)
         imap_capabilities_parse(response->status.argument);
         break;
     case IMAP_CAPABILITY:
+    case IMAP_ENABLED:
         imap_capabilities_parse(response->capabilities);
         break;
     case IMAP_NAMESPACE:
@@ -100,6 +101,9 @@ touch_response(const ImapResponse *response)
         break;
     case IMAP_VANISHED:
         touch_uids(response->vanished.uids);
+        break;
+    case IMAP_SEARCH:
+        touch_uids(response->found);
         break;
     case IMAP_FETCH:
         touch_fetch(&response->fetch);
