@@ -44,7 +44,10 @@ def mailbox(name):
 
 
 class Client:
-    def __init__(self, port, host="127.0.0.1", tls=None, timeout=60):
+    """PREFIX is put before the names of mailboxes, but for INBOX."""
+
+    def __init__(self, port, host="127.0.0.1", tls=None, timeout=60, prefix=""):
+        self.prefix = prefix
         self.socket = socket.create_connection((host, port), timeout)
         if tls is not None:
             context = ssl.create_default_context(cafile=tls)
@@ -105,11 +108,29 @@ class Client:
         self.command(b"LOGIN " + quoted(user) + b" " + quoted(password))
         return self
 
+    def can(self, name):
+        """The server announces this capability."""
+        (line,), *_ = self.command("CAPABILITY")
+        return name.encode() in line.upper().split()
+
+    def place(self, name):
+        """A mailbox name as an argument, prefix and all."""
+        return mailbox(name if name == "INBOX" or not self.prefix else self.prefix + name)
+
     def create(self, name):
-        self.command(b"CREATE " + mailbox(name))
+        self.command(b"CREATE " + self.place(name))
 
     def select(self, name, readonly=False):
-        return self.command((b"EXAMINE " if readonly else b"SELECT ") + mailbox(name))
+        return self.command((b"EXAMINE " if readonly else b"SELECT ") + self.place(name))
+
+    def move(self, uids, name):
+        """Messages of the selected mailbox, as well as the server can do it."""
+        if self.can("MOVE"):
+            self.command(f"UID MOVE {uids} ".encode() + self.place(name))
+            return
+        self.command(f"UID COPY {uids} ".encode() + self.place(name))
+        self.command(rf"UID STORE {uids} +FLAGS.SILENT (\Deleted)")
+        self.command(f"UID EXPUNGE {uids}")
 
     def uids(self, criteria="ALL"):
         for response in self.command("UID SEARCH " + criteria):
@@ -137,11 +158,12 @@ class Client:
         return found
 
     def append(self, name, messages):
-        """Appends (bytes, flags, date) triples, many to a command.
+        """Appends (bytes, flags, date) triples; date is a datetime, or None.
 
-        Needs LITERAL+ and MULTIAPPEND, as Dovecot has them; that way nothing
-        waits for a continuation.  date is a datetime, or None.
+        Many to a command, and nothing waits for a continuation, where the
+        server has LITERAL+ and MULTIAPPEND.
         """
+        at_once = self.can("LITERAL+") and self.can("MULTIAPPEND")
         batch, size = [], 0
         for data, flags, date in messages:
             head = b"(" + " ".join(flags).encode() + b")"
@@ -149,10 +171,21 @@ class Client:
                 head += (f' "{date.day:2d}-{MONTHS[date.month - 1]}-{date.year:04d} '
                          f'{date:%H:%M:%S %z}"').encode()
             data = crlf(data)
+            if not at_once:
+                self.append_one(name, head, data)
+                continue
             batch.append(b" " + head + b" {%d+}\r\n" % len(data) + data)
             size += len(data)
             if size > 4 << 20 or len(batch) >= 500:
-                self.command(b"APPEND " + mailbox(name) + b"".join(batch))
+                self.command(b"APPEND " + self.place(name) + b"".join(batch))
                 batch, size = [], 0
         if batch:
-            self.command(b"APPEND " + mailbox(name) + b"".join(batch))
+            self.command(b"APPEND " + self.place(name) + b"".join(batch))
+
+    def append_one(self, name, head, data):
+        tag = self.send(b"APPEND " + self.place(name) + b" " + head + b" {%d}" % len(data))
+        while not (response := self.read())[0].startswith(b"+"):
+            if response[0].startswith(tag + b" "):
+                raise Refused(response[0].decode("latin-1"))
+        self.socket.sendall(data + b"\r\n")
+        self.finish(tag)

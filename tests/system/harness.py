@@ -32,6 +32,17 @@ class Config:
     imapfs = "imapfs"
     sanitized = False   # built with sanitizers: slower, and it writes reports
     corpus = True
+    long = False        # more of what is left to chance
+
+
+def minutes(test):
+    """A test that is left out of short runs: another one is like it."""
+    return unittest.skipUnless(Config.long, "with --long")(test)
+
+
+def times(count):
+    """How often to try what may fail once in many times."""
+    return count * 8 if Config.long else count
 
 
 def slow(seconds):
@@ -75,24 +86,34 @@ def messages(directory):
             for name in os.listdir(directory) if name.endswith(".eml")}
 
 
-class Dovecot:
-    """A throwaway Dovecot; knobs as in tests/servers/dovecot."""
+class Server:
+    """A throwaway server; knobs as in its script in tests/servers."""
 
-    script = os.path.join(TESTS, "servers", "dovecot")
+    script = None
+    prefix = ""         # of the names of mailboxes
+    UNAVAILABLE = 77    # the script's exit status when it cannot be had
 
     def __init__(self, **knobs):
-        self.directory = tempfile.mkdtemp(prefix="imapfs-dovecot.")
+        self.directory = tempfile.mkdtemp(prefix=f"imapfs-{os.path.basename(self.script)}.")
         self.environment = dict(os.environ, **knobs)
         self.port = 0
         atexit.register(self.remove)    # also when the run is broken off
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.remove()
+            raise
 
     def start(self, **knobs):
         """Also after stop, on the same ports with the same mail."""
-        output = subprocess.run(
-            [self.script, "start", self.directory, str(self.port)], check=True,
-            stdout=subprocess.PIPE, text=True, timeout=60, env=dict(self.environment, **knobs)).stdout
-        values = dict(line.split("=", 1) for line in output.split())
+        done = subprocess.run([self.script, "start", self.directory, str(self.port)], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120,
+                              env=dict(self.environment, **knobs))
+        if done.returncode == self.UNAVAILABLE:
+            raise unittest.SkipTest(done.stderr.strip().split("\n")[-1])
+        if done.returncode != 0:
+            raise AssertionError(f"no server: {done.stderr}")
+        values = dict(line.split("=", 1) for line in done.stdout.split())
         self.port, self.tls_port = int(values["PORT"]), int(values["TLS_PORT"])
         self.ca = values["CA"]
         self.other_ca = os.path.join(self.directory, "other-ca.pem")
@@ -107,17 +128,30 @@ class Dovecot:
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def client(self, user="test"):
-        return rawimap.Client(self.port).login(user, {"test": "secret", "other": "secret2"}[user])
+        return rawimap.Client(self.port, prefix=self.prefix).login(user, {"test": "secret", "other": "secret2"}[user])
 
     def load(self, mailbox, *paths):
         subprocess.run([os.path.join(TESTS, "mail", "load"), "--port", str(self.port), mailbox, *paths],
                        check=True, timeout=120)
 
 
+class Dovecot(Server):
+    script = os.path.join(TESTS, "servers", "dovecot")
+
+
+class Cyrus(Server):
+    script = os.path.join(TESTS, "servers", "cyrus")
+
+
+class Courier(Server):
+    script = os.path.join(TESTS, "servers", "courier")
+    prefix = "INBOX."
+
+
 class Mount:
     """A mounted file system; made by Case.mount."""
 
-    def __init__(self, case, arguments, path, foreground, environment):
+    def __init__(self, case, arguments, path, foreground, environment, umask=0o022):
         self.path = path
         self.arguments = arguments
         self.log = path + ".log"
@@ -126,7 +160,8 @@ class Mount:
         self.killed = False
         with open(self.log, "ab") as log:
             process = subprocess.Popen([Config.imapfs, *arguments], stdin=subprocess.DEVNULL,
-                                       stdout=log, stderr=log, env=environment, start_new_session=True)
+                                       stdout=log, stderr=log, env=environment, start_new_session=True,
+                                       umask=umask)
         if foreground:
             if not eventually(lambda: process.poll() is not None or self.mounted(), slow(20)):
                 process.kill()
@@ -155,6 +190,16 @@ class Mount:
         with open(self.log, encoding="utf-8", errors="replace") as file:
             return file.read()
 
+    def status(self):
+        """.imapfs/status as a dictionary."""
+        with open(self / ".imapfs/status", encoding="utf-8") as file:
+            return dict(line.rstrip("\n").partition(": ")[::2] for line in file)
+
+    def settle(self, seconds=30):
+        """Waits until all that is known is on disk."""
+        if not eventually(lambda: self.status().get("unsaved") == "0", slow(seconds)):
+            raise AssertionError(f"not saved after {seconds} s: {self.status()}")
+
     def _find(self):
         for process in glob.glob("/proc/[0-9]*"):
             try:
@@ -173,6 +218,12 @@ class Mount:
     def kill(self):
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
+
+    def crash(self):
+        """Ends it without a warning, and tidies up after it as its user would."""
+        self.kill()
+        eventually(lambda: not self.running(), 5, 0.01)
+        subprocess.run(["fusermount3", "-uz", self.path], timeout=20, stderr=subprocess.DEVNULL)
 
     def mounted(self):
         with open("/proc/mounts", encoding="utf-8") as file:
@@ -266,7 +317,7 @@ class Case(unittest.TestCase):
     def options(self, server, **more):
         """The usual -o for that server; an option given as None is left out."""
         values = {"password_file": self.file("password", "secret\n")}
-        if isinstance(server, Dovecot):
+        if isinstance(server, Server):
             values["tls_ca"] = server.ca
         values.update(more)
         return ",".join(k if v is True else f"{k}={v}" for k, v in values.items() if v is not None)
@@ -276,9 +327,9 @@ class Case(unittest.TestCase):
             port = server.tls_port if scheme == "imaps" else server.port
         return f"{scheme}://{user}@{host}:{port}/" if user else f"{scheme}://{host}:{port}/"
 
-    def mount_with(self, arguments, path, foreground=False, **environment):
+    def mount_with(self, arguments, path, foreground=False, umask=0o022, **environment):
         """Mounts with exactly these arguments."""
-        mount = Mount(self, arguments, path, foreground, dict(self.environment, **environment))
+        mount = Mount(self, arguments, path, foreground, dict(self.environment, **environment), umask)
         self.addCleanup(self._end, mount)
         return mount
 
@@ -286,7 +337,7 @@ class Case(unittest.TestCase):
         self.assertTrue(mount.end(), f"the mount had to be ended by force; it said: {mount.said()[-4000:]}")
 
     def mount(self, server, scheme="imaps", port=None, host="localhost", user="test", path=None,
-              foreground=False, flags=(), environment=None, **options):
+              foreground=False, flags=(), environment=None, umask=0o022, **options):
         """Mounts an account of a server; options go to -o."""
         path = path or self.mountpoint()
         if scheme == "plain":
@@ -294,7 +345,7 @@ class Case(unittest.TestCase):
             host = "127.0.0.1"
         arguments = [*flags, *(["-f"] if foreground else []), "-o", self.options(server, **options),
                      self.url(server, scheme, user, host, port), path]
-        return self.mount_with(arguments, path, foreground, **(environment or {}))
+        return self.mount_with(arguments, path, foreground, umask, **(environment or {}))
 
     def errno_of(self, function, *arguments):
         """The errno that a call fails with, by name; None if it succeeds."""
@@ -305,33 +356,44 @@ class Case(unittest.TestCase):
         return None
 
 
-class DovecotCase(Case):
-    """Shares one Dovecot among its tests."""
+class ServerCase(Case):
+    """Shares one server among its tests."""
 
+    kind = Dovecot
     knobs = {}
     samples = ()    # mailboxes of the sample mail to load
+    long = False    # only with --long
 
     @classmethod
     def setUpClass(cls):
-        cls.dovecot = Dovecot(**cls.knobs)
-        cls.addClassCleanup(cls.dovecot.remove)
+        if cls.long and not Config.long:
+            raise unittest.SkipTest("it takes minutes: see --long")
+        cls.server = cls.kind(**cls.knobs)
+        cls.addClassCleanup(cls.server.remove)
         if cls.samples:
             cls.sample_directory = tempfile.mkdtemp(prefix="imapfs-samples.")
             cls.addClassCleanup(shutil.rmtree, cls.sample_directory)
             subprocess.run([os.path.join(TESTS, "mail", "samples"), cls.sample_directory], check=True)
             for mailbox in cls.samples:
-                cls.dovecot.load(mailbox, os.path.join(cls.sample_directory, mailbox))
+                cls.server.load(mailbox, os.path.join(cls.sample_directory, mailbox))
 
     def fresh(self, prefix="box"):
         """Creates a mailbox for this test alone and returns its name."""
         name = f"{prefix}{time.monotonic_ns()}"
-        with self.dovecot.client() as client:
+        with self.server.client() as client:
             client.create(name)
         return name
 
     def deliver(self, mailbox, *bodies, flags=()):
-        with self.dovecot.client() as client:
+        with self.server.client() as client:
             client.append(mailbox, [(body, flags, None) for body in bodies])
+
+
+class DovecotCase(ServerCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.dovecot = cls.server
 
 
 def message(subject, body="Hello.\n", sender="Alice <alice@example.org>"):

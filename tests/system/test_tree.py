@@ -200,6 +200,16 @@ with mmap.mmap(fd, 0, prot=mmap.PROT_READ) as whole:
         for name in names:
             os.getxattr(self.mounted / "INBOX/1.eml", name)
 
+    def test_preview(self):
+        """Asked for by name only; nobody waits for the server, and it stays."""
+        path = self.mounted / "INBOX/1.eml"
+        self.assertNotIn("user.imap.preview", os.listxattr(path))
+        self.assertEqual(self.errno_of(os.getxattr, path, "user.imap.preview"), "ENODATA")
+        self.assertTrue(eventually(lambda: self.errno_of(os.getxattr, path, "user.imap.preview") is None, slow(5)))
+        with open(path, encoding="utf-8", errors="replace") as file:
+            words = file.read().partition("\n\n")[2].split()[:3]
+        self.assertEqual(os.getxattr(path, "user.imap.preview").decode().split()[:3], words)
+
     def test_foreign_attributes(self):
         """There are none of their kind, so ls need not ask for each file; and that ends no others."""
         for path in ("INBOX/1.eml", "INBOX", ""):
