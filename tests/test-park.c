@@ -17,6 +17,15 @@ mail_account_failure(const MailAccount *account)
     return failure;
 }
 
+static gboolean online = TRUE;
+
+gboolean
+mail_account_is_online(const MailAccount *account)
+{
+    (void)account;
+    return online;
+}
+
 /* ---- an operation ---- */
 
 typedef struct {
@@ -140,6 +149,21 @@ test_deadline(void **state)
     mail_want_wake(scene->want, NULL);
     iterate();
     assert_int_equal(scene->operation.resumed, 1);
+}
+
+/* Nobody has failed yet to connect, but there is no connection. */
+static void
+test_deadline_without_a_link(void **state)
+{
+    Scene *scene = *state;
+    gint64 start = clock_now(scene->clock);
+
+    online = FALSE;
+    park(scene);
+    assert_true(clock_step(scene->clock, start + TIMEOUT));
+    iterate();
+    online = TRUE;
+    assert_int_equal(scene->operation.code, IMAPFS_ERROR_OFFLINE);
 }
 
 /* Why the server cannot be reached says more than that it took too long. */
@@ -276,6 +300,7 @@ main(void)
         in_scene(test_woken),
         in_scene(test_want_fails),
         in_scene(test_deadline),
+        in_scene(test_deadline_without_a_link),
         in_scene(test_deadline_says_why),
         in_scene(test_one_deadline),
         in_scene(test_interrupt),

@@ -95,11 +95,14 @@ static void
 on_deadline(gpointer data)
 {
     FsParked *parked = data;
-    const GError *failure = mail_account_failure(parked->park->account);
+    MailAccount *account = parked->park->account;
+    const GError *failure = mail_account_failure(account);
+    int code = mail_account_is_online(account) ? IMAPFS_ERROR_TIMEOUT
+                                               : IMAPFS_ERROR_OFFLINE;
 
     parked->timer = 0;
     make_ready(parked, failure ? g_error_copy(failure)
-                               : g_error_new(IMAPFS_ERROR, IMAPFS_ERROR_TIMEOUT,
+                               : g_error_new(IMAPFS_ERROR, code,
                                              "the server took too long"));
 }
 

@@ -352,12 +352,32 @@ learn_idle_renewal(ImapPool *pool, gint64 silence)
     }
 }
 
+/* When the server leaves one link without an answer, those that nothing is
+ * heard of may be dead as well; whoever needs one had better have a new one. */
+static void
+drop_silent(ImapPool *pool, const GError *error)
+{
+    for (guint i = pool->links->len; i-- > 0;) {
+        ImapLink *link = g_ptr_array_index(pool->links, i);
+        if (link->ready && imap_session_is_idling(link->session))
+            imap_session_close(link->session, error);
+    }
+}
+
 static void
 on_closed(ImapSession *session, const GError *error, gpointer data)
 {
     ImapLink *link = data;
-    learn_idle_renewal(link->pool, imap_session_silence(session));
+    ImapPool *pool = link->pool;
+    gboolean stalled =
+        !pool->closing && imap_session_load(session) > 0 &&
+        clock_now(pool->clock) - imap_session_heard_at(session) >=
+            pool->login->patience;
+
+    learn_idle_renewal(pool, imap_session_silence(session));
     drop_link(link, error);
+    if (stalled)
+        drop_silent(pool, error);
 }
 
 static const ImapSessionEvents session_events = {

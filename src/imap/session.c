@@ -691,6 +691,12 @@ imap_session_silence(const ImapSession *session)
                : 0;
 }
 
+gint64
+imap_session_heard_at(const ImapSession *session)
+{
+    return session->heard_at;
+}
+
 void
 imap_session_set_idle_renewal(ImapSession *session, gint64 silence)
 {

@@ -76,6 +76,8 @@ guint imap_session_capabilities(const ImapSession *session);
 gboolean imap_session_is_idling(const ImapSession *session);
 /* For how long nothing has been heard in IDLE; 0 when not idling. */
 gint64 imap_session_silence(const ImapSession *session);
+/* When the server spoke last, by the session's clock. */
+gint64 imap_session_heard_at(const ImapSession *session);
 /* IDLE is renewed after so much silence; the default is 9.5 minutes. */
 void imap_session_set_idle_renewal(ImapSession *session, gint64 silence);
 const ImapStream *imap_session_stream(const ImapSession *session);
