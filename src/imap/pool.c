@@ -357,9 +357,12 @@ learn_idle_renewal(ImapPool *pool, gint64 silence)
 static void
 drop_silent(ImapPool *pool, const GError *error)
 {
+    /* Closing one may close others. */
     for (guint i = pool->links->len; i-- > 0;) {
-        ImapLink *link = g_ptr_array_index(pool->links, i);
-        if (link->ready && imap_session_is_idling(link->session))
+        ImapLink *link =
+            i < pool->links->len ? g_ptr_array_index(pool->links, i) : NULL;
+        if (link != NULL && link->ready &&
+            imap_session_is_idling(link->session))
             imap_session_close(link->session, error);
     }
 }
@@ -442,8 +445,9 @@ drop_slept(ImapPool *pool)
     error = g_error_new(IMAPFS_ERROR, IMAPFS_ERROR_OFFLINE,
                         "the machine was suspended");
     for (guint i = pool->links->len; i-- > 0;) {
-        ImapLink *link = g_ptr_array_index(pool->links, i);
-        if (link->session != NULL)
+        ImapLink *link =
+            i < pool->links->len ? g_ptr_array_index(pool->links, i) : NULL;
+        if (link != NULL && link->session != NULL)
             imap_session_close(link->session, error);
     }
     pool->asleep = FALSE;
