@@ -84,9 +84,9 @@ ask(MailAccount *account, const MailMailbox *mailbox, guint32 uid)
 {
     MailPreviews *previews = account->previews;
 
-    if (previews->mailbox != mailbox->id)
-        g_array_set_size(previews->asked, 0);
-    if (previews->asked->len >= BATCH)
+    /* What finds no room now is asked for when somebody wants it again. */
+    if (previews->asked->len >= BATCH ||
+        (previews->asked->len > 0 && previews->mailbox != mailbox->id))
         return;
     previews->mailbox = mailbox->id;
     g_array_append_val(previews->asked, uid);
