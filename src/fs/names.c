@@ -63,13 +63,30 @@ write_normalized(Writer *writer, const char *text, const char *otherwise)
 }
 
 static gsize
-write_date(char *to, gsize size, gint64 when)
+write_date(char *to, gsize size, gint64 when, gboolean minutes)
 {
     time_t t = (time_t)when;
     struct tm tm;
     /* A name must not begin as a sender likes. */
-    return localtime_r(&t, &tm) ? strftime(to, size, "%Y-%m-%d %H%M ", &tm)
-                                : g_strlcpy(to, "(no date) ", size);
+    if (localtime_r(&t, &tm) == NULL)
+        return g_strlcpy(to, "(no date) ", size);
+    return strftime(to, size, minutes ? "%Y-%m-%d %H%M " : "%Y-%m-%d ", &tm);
+}
+
+gsize
+fs_names_write_day(char *to, gsize size, gint64 when)
+{
+    return write_date(to, size, when, FALSE);
+}
+
+char *
+fs_names_clean(const char *text, gsize max)
+{
+    char *name = g_malloc(max + 1);
+    Writer writer = {name, max};
+    write_normalized(&writer, text, "");
+    *writer.to = '\0';
+    return name;
 }
 
 void
@@ -87,7 +104,7 @@ fs_names_message(const MailMessage *message, FsNaming naming,
     }
     suffix_size =
         (gsize)g_snprintf(suffix, sizeof suffix, ".%u.eml", message->uid);
-    writer.to = name + write_date(name, 40, message->internaldate);
+    writer.to = name + write_date(name, 40, message->internaldate, TRUE);
     writer.left = MESSAGE_NAME_MAX - suffix_size - (gsize)(writer.to - name);
     author = mail_message_author(message);
     write_normalized(&writer, author, "(unknown)");

@@ -23,4 +23,13 @@ char *fs_names_mailbox(const MailMailbox *mailbox);
 /* The child of PARENT with that name; NULL if there is none. */
 MailMailbox *fs_names_find_mailbox(MailMailbox *parent, const char *name);
 
+/* ---- what names of other files are made of ---- */
+
+/* TEXT, which is UTF-8, normalised (NFC) and with "_" for what a file system,
+ * a shell's user or a reader would stumble over; its first MAX octets, cut
+ * between characters.  The caller owns it. */
+char *fs_names_clean(const char *text, gsize max);
+/* Writes the day of WHEN, and a blank; returns their length. */
+gsize fs_names_write_day(char *to, gsize size, gint64 when);
+
 #endif

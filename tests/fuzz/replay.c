@@ -12,9 +12,12 @@
  *   clang -g -O1 -fsanitize=fuzzer,address,undefined \
  *       -fno-sanitize-recover=all -D_GNU_SOURCE -DG_LOG_DOMAIN='"imapfs"' \
  *       -Isrc $(pkg-config --cflags gmime-3.0 gio-unix-2.0) \
- *       tests/fuzz/fuzz-$target.c src/base/[a-z]*.c src/fs/names.c \
- *       src/imap/{capability,frame,response,syntax,uidset,utf7}.c \
- *       src/mail/{mailbox,mailboxes,message}.c \
+ *       tests/fuzz/fuzz-$target.c src/base/[a-z]*.c \
+ *       src/fs/{names,partnames}.c \
+ *       src/imap/{bodystructure,capability,frame,response,syntax}.c \
+ *       src/imap/{uidset,utf7}.c \
+ *       src/mail/{mailbox,mailboxes,message,parameters,structure}.c \
+ *       src/mail/{base64,decode,html,markup,text}.c \
  *       $(pkg-config --libs gmime-3.0 gio-unix-2.0) -o build/fuzz-$target
  *   mkdir -p build/fuzz-corpus-$target
  *   build/fuzz-$target -max_total_time=120 -max_len=4096 \
