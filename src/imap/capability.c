@@ -27,6 +27,10 @@ static const struct {
     {"ESEARCH", IMAP_CAP_ESEARCH},
     {"NOTIFY", IMAP_CAP_NOTIFY},
     {"PREVIEW", IMAP_CAP_PREVIEW},
+    {"BINARY", IMAP_CAP_BINARY},
+    {"WITHIN", IMAP_CAP_WITHIN},
+    {"THREAD=REFERENCES", IMAP_CAP_THREAD},
+    {"X-GM-EXT-1", IMAP_CAP_GMAIL},
 };
 
 guint

@@ -25,6 +25,10 @@ typedef enum {
     IMAP_CAP_ESEARCH = 1 << 16,
     IMAP_CAP_NOTIFY = 1 << 17,
     IMAP_CAP_PREVIEW = 1 << 18,
+    IMAP_CAP_BINARY = 1 << 19,
+    IMAP_CAP_WITHIN = 1 << 20,
+    IMAP_CAP_THREAD = 1 << 21, /* THREAD=REFERENCES */
+    IMAP_CAP_GMAIL = 1 << 22,  /* X-GM-EXT-1 */
 } ImapCapability;
 
 /* What WORDS, separated by spaces, name. */
