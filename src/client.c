@@ -7,7 +7,7 @@
 #include "base/error.h"
 
 /* Octets of messages kept in memory; the kernel keeps more. */
-#define CACHE_LIMIT (16U << 20)
+#define CACHE_LIMIT (64U << 20)
 #define LOGOUT_PATIENCE (2 * CLOCK_SECOND)
 /* What is known can be served: the server gets so long to answer. */
 #define LOGIN_PATIENCE (3 * CLOCK_SECOND)
@@ -18,6 +18,19 @@ client_store_directory(const Options *options)
 {
     g_autofree char *name = options_account_file(options);
     return g_build_filename(g_get_user_cache_dir(), "imapfs", name, NULL);
+}
+
+/* For what must not be lost; the caller owns it. */
+static char *
+state_directory(const Options *options)
+{
+    const char *home = g_getenv("XDG_STATE_HOME");
+    g_autofree char *name = options_account_file(options);
+
+    if (home != NULL && g_path_is_absolute(home))
+        return g_build_filename(home, "imapfs", name, NULL);
+    return g_build_filename(g_get_home_dir(), ".local", "state", "imapfs", name,
+                            NULL);
 }
 
 static gboolean
@@ -55,6 +68,7 @@ client_new(const Options *options, char *password, gboolean store,
     client->started = clock_now(client->clock);
     client->loop = g_main_loop_new(NULL, FALSE);
     client->directory = client_store_directory(options);
+    client->state = state_directory(options);
     client->address =
         (ImapAddress){options->host, options->port, options->timeout / 2 + 1};
     client->login.host = options->host;
@@ -76,6 +90,7 @@ client_new(const Options *options, char *password, gboolean store,
             .connections = options->connections,
             .cache_limit = CACHE_LIMIT,
             .store = client->store,
+            .state = client->state,
             .offline = options->offline,
         };
         client->account = mail_account_new(&setup);
@@ -271,5 +286,6 @@ client_free(Client *client)
     g_clear_error(&client->failure);
     g_free(client->store_trouble);
     g_free(client->directory);
+    g_free(client->state);
     g_free(client);
 }

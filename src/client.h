@@ -22,6 +22,7 @@ typedef struct {
     ImapLogin login;
     ImapAddress address;
     char *directory;     /* of the store */
+    char *state;         /* the directory of what must not be lost */
     MailStore *store;    /* or NULL */
     char *store_trouble; /* why there is none, though one was wanted */
     MailAccount *account;

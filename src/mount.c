@@ -148,6 +148,8 @@ serve(Mount *mount, int report)
 
     mount->tree = fs_tree_new(client->account, client->clock, options->naming,
                               made_files, mount);
+    if (options->views)
+        fs_tree_list_views(mount->tree);
     mount->ops = fs_ops_new(mount->tree, client->account, client->clock,
                             timeout, options->mount_options, on_quit, mount);
     if (mount->ops == NULL || !fs_ops_mount(mount->ops, options->mountpoint))

@@ -198,6 +198,8 @@ take_option(Parser *parser, const char *name, const char *value, GError **error)
         return take_size(&options->cache_size, name, value, error);
     if (strcmp(name, "offline") == 0)
         return (options->offline = check_flag(name, value, error));
+    if (strcmp(name, "views") == 0)
+        return (options->views = check_flag(name, value, error));
     if (is_for_mount(name)) {
         if (!check_flag(name, value, error))
             return FALSE;
@@ -495,6 +497,7 @@ static const char help_options[] =
     "  cache_size=SIZE            keep so much on disk, such as 500M; 0: "
     "nothing (1G)\n"
     "  offline                    never connect; show what is kept on disk\n"
+    "  views                      list .search and the other views, too\n"
     "  ro                         read-only to the kernel, too: then programs\n"
     "                             that watch it are told of nothing\n"
     "  allow_other, allow_root, auto_unmount, noatime, noexec, nodev, nosuid\n"

@@ -39,6 +39,7 @@ typedef struct {
     guint connections;
     guint timeout; /* seconds */
     FsNaming naming;
+    gboolean views;      /* listed, too */
     guint64 cache_size;  /* octets of messages on disk; 0: no store at all */
     gboolean offline;    /* never connect */
     char *mount_options; /* for libfuse, separated by commas */

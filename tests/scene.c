@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <glib/gstdio.h>
 #include <gmime/gmime.h>
 
 static void
@@ -47,10 +48,24 @@ saw_message_changed(const MailMailbox *mailbox, const MailMessage *message,
 }
 
 static void
+saw_parts_changed(const MailMailbox *mailbox, const MailMessage *message,
+                  guint n, gpointer data)
+{
+    (void)mailbox;
+    g_string_append_printf(((Scene *)data)->seen, "%%%u/%u ", message->uid, n);
+}
+
+static void
 saw_mailbox_changed(const MailMailbox *mailbox, gpointer data)
 {
     (void)mailbox;
     (void)data;
+}
+
+static void
+saw_mailbox_unused(const MailMailbox *mailbox, gpointer data)
+{
+    g_string_append_printf(((Scene *)data)->seen, "?%s ", mailbox->leaf);
 }
 
 static const MailObserver observer = {
@@ -59,7 +74,9 @@ static const MailObserver observer = {
     .message_added = saw_message_added,
     .message_removed = saw_message_removed,
     .message_changed = saw_message_changed,
+    .parts_changed = saw_parts_changed,
     .mailbox_changed = saw_mailbox_changed,
+    .mailbox_unused = saw_mailbox_unused,
 };
 
 static char *
@@ -71,11 +88,28 @@ status(gpointer data)
 
 static const FsMadeFile made_files[] = {{"status", status}, {NULL, NULL}};
 
+void
+scene_mount(Scene *scene)
+{
+    scene->account = mail_account_new(&scene->setup);
+    scene->tree = fs_tree_new(scene->account, scene->clock, FS_NAMES_UID,
+                              made_files, NULL);
+    scene->park = fs_park_new(scene->account, scene->clock, SCENE_DEADLINE);
+    mail_account_observe(scene->account, &observer, scene);
+}
+
+void
+scene_unmount(Scene *scene)
+{
+    fs_park_free(scene->park);
+    fs_tree_free(scene->tree);
+    mail_account_free(scene->account);
+}
+
 Scene *
 scene_new(guint connections)
 {
     Scene *scene = g_new0(Scene, 1);
-    MailAccountSetup setup;
 
     scene->clock = clock_new_virtual(1700000000);
     scene->script = script_new(scene->clock);
@@ -89,33 +123,35 @@ scene_new(guint connections)
     };
     server_init(&scene->server);
     script_answer(scene->script, server_answer, &scene->server);
-    setup = (MailAccountSetup){
+    scene->setup = (MailAccountSetup){
         .login = &scene->login,
         .dialer = script_dialer(scene->script),
         .clock = scene->clock,
         .connections = connections,
         .cache_limit = 16 << 20,
     };
-    scene->account = mail_account_new(&setup);
-    scene->tree = fs_tree_new(scene->account, scene->clock, FS_NAMES_UID,
-                              made_files, NULL);
-    scene->park = fs_park_new(scene->account, scene->clock, SCENE_DEADLINE);
     scene->seen = g_string_new(NULL);
-    mail_account_observe(scene->account, &observer, scene);
+    scene_mount(scene);
     return scene;
 }
 
 void
 scene_free(Scene *scene)
 {
-    fs_park_free(scene->park);
-    fs_tree_free(scene->tree);
-    mail_account_free(scene->account);
+    scene_unmount(scene);
     script_free(scene->script);
     clock_free(scene->clock);
     server_clear(&scene->server);
     g_string_free(scene->seen, TRUE);
     g_free(scene);
+}
+
+void
+scene_spare_open(Scene *scene)
+{
+    scene->spared = TRUE;
+    fs_tree_do_without_open(scene->tree);
+    mail_account_promise_sizes(scene->account);
 }
 
 void
@@ -296,12 +332,16 @@ op_readdir(Op *op, MailFault *fault)
 gboolean
 op_open(Op *op, MailFault *fault)
 {
-    return fs_tree_open(op->scene->tree, op->ino, &op->file, fault);
+    return op->scene->spared ||
+           fs_tree_open(op->scene->tree, op->ino, &op->file, fault);
 }
 
 gboolean
 op_read(Op *op, MailFault *fault)
 {
+    if (op->scene->spared)
+        return fs_tree_read_unopened(op->scene->tree, op->ino, op->offset,
+                                     op->buffer, op->size, &op->got, fault);
     return fs_tree_read(op->scene->tree, op->file, op->offset, op->buffer,
                         op->size, &op->got, fault);
 }
@@ -377,7 +417,7 @@ scene_copy(Scene *scene, guint64 ino, gsize step)
             assert_true(op->got <= step);
             g_string_append_len(result.data, op->buffer, (gssize)op->got);
             op->offset += op->got;
-        } while (op->got > 0);
+        } while (op->got > 0 && (!scene->spared || op->offset < result.shown));
     }
     result.error = g_steal_pointer(&op->error);
     return result;
@@ -416,4 +456,18 @@ scene_open(Scene *scene, guint64 ino, gsize step)
     op->buffer = g_malloc(step);
     op->size = step;
     return op;
+}
+
+void
+scene_remove(const char *path)
+{
+    GDir *dir = g_dir_open(path, 0, NULL);
+
+    for (const char *name; dir != NULL && (name = g_dir_read_name(dir));) {
+        g_autofree char *child = g_build_filename(path, name, NULL);
+        scene_remove(child);
+    }
+    if (dir != NULL)
+        g_dir_close(dir);
+    g_remove(path);
 }

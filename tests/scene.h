@@ -28,11 +28,14 @@ typedef struct {
     Script *script;
     ImapLogin login;
     Server server; /* behind step "A" */
+    MailAccountSetup setup;
     MailAccount *account;
     FsTree *tree;
     FsPark *park;
-    /* What was observed: mailboxes "+leaf " and "-leaf ", messages "+uid "
-     * (they came after the first listing), "-uid " and "~uid ". */
+    gboolean spared; /* programs read what nobody has opened */
+    /* What was observed: mailboxes "+leaf ", "-leaf " and "?leaf ", messages
+     * "+uid " (they came after the first listing), "-uid " and "~uid ", parts
+     * "%uid/n ". */
     GString *seen;
 } Scene;
 
@@ -40,11 +43,19 @@ Scene *scene_new(guint connections);
 void scene_free(Scene *scene);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Scene, scene_free)
 
+/* The account goes, and comes again, maybe with another setup. */
+void scene_unmount(Scene *scene);
+void scene_mount(Scene *scene);
 /* So many connections may be made, to the server behind step "A". */
 void scene_serve(Scene *scene, guint connections);
+/* Nobody opens files from now on: the kernel was told that it need not. */
+void scene_spare_open(Scene *scene);
 void scene_wait(Scene *scene, gint64 duration);
 /* Of messages, in memory. */
 gsize scene_octets_kept(Scene *scene);
+
+/* Removes a directory with all that is in it. */
+void scene_remove(const char *path);
 
 /* ---- an operation of a program ---- */
 

@@ -68,6 +68,12 @@ is_in(const char *set, guint32 uid, guint32 last)
     }
 }
 
+gboolean
+server_is_in(Server *server, const char *set, guint32 uid)
+{
+    return is_in(set, uid, server_mail(server, server->mails->len - 1)->uid);
+}
+
 static void
 say_listing(Server *server, GString *out, const char *set, gboolean header)
 {
@@ -75,7 +81,7 @@ say_listing(Server *server, GString *out, const char *set, gboolean header)
 
     for (guint i = 0; i < n; i++) {
         const Mail *mail = server_mail(server, i);
-        if (!is_in(set, mail->uid, server_mail(server, n - 1)->uid))
+        if (!server_is_in(server, set, mail->uid))
             continue;
         g_string_append_printf(out,
                                "* %u FETCH (UID %u FLAGS (%s) RFC822.SIZE "
@@ -191,8 +197,7 @@ say_bodies(Server *server, GString *out, const char *set, const char *range)
 
     server->n_fetches++;
     for (guint i = 0; i < n; i++) {
-        if (is_in(set, server_mail(server, i)->uid,
-                  server_mail(server, n - 1)->uid))
+        if (server_is_in(server, set, server_mail(server, i)->uid))
             say_body(server, out, i, offset, length);
     }
 }

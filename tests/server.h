@@ -59,6 +59,8 @@ Mail *server_mail(Server *server, guint i);
  * ANNOUNCED is RFC822.SIZE; negative is the true one. */
 void server_add(Server *server, guint32 uid, gsize size, gint64 announced);
 void server_remove(Server *server, guint i);
+/* UID is in SET, "1,3:5" or "4:*", as it stands in UID FETCH. */
+gboolean server_is_in(Server *server, const char *set, guint32 uid);
 /* A ScriptAnswer; DATA is a Server. */
 char *server_answer(const char *command, gpointer data);
 

@@ -34,6 +34,7 @@ typedef struct {
     GPtrArray *ops;   /* running, of Op */
     gboolean faults;  /* operations may fail */
     gboolean offline; /* ... but as those do that have no server */
+    gboolean spared;  /* nobody opens what is read */
     gboolean failed;
     guint done, errors, remounts, episodes;
     guint small_syncs; /* measured */
@@ -55,7 +56,14 @@ void run_pass_time(Run *run, gint64 duration);
 
 /* ---- simulation-user.c ---- */
 
-typedef enum { OP_LOOKUP, OP_LIST, OP_READ, OP_XATTR } OpKind;
+typedef enum {
+    OP_LOOKUP,
+    OP_LIST,
+    OP_READ,
+    OP_XATTR,
+    OP_PART, /* of a letter, or its headers */
+    OP_TEXT, /* of a letter */
+} OpKind;
 
 /* How one ended; the caller owns ERROR. */
 typedef struct {
@@ -77,6 +85,7 @@ typedef struct {
     char *name;
     OpResult *result; /* or NULL */
     gboolean exact;   /* what is shown must be what is */
+    gboolean in_view; /* the same messages, as .parts lists them */
     /* a listing */
     gint64 offset;
     guint emitted;
@@ -85,9 +94,13 @@ typedef struct {
     GArray *stable;     /* UIDs that were there when it began */
     guint32 uidvalidity;
     /* a read */
-    FsFile *file;
+    FsFile *file;     /* NULL where nobody opens it */
+    guint64 ino;      /* 0 until it was looked up */
+    guint64 promised; /* its size, then */
     guint64 file_uidvalidity;
     guint32 uid;
+    guint part;    /* of a letter */
+    GString *text; /* what was read of that */
     guint64 at;
     gsize size;
     gboolean to_end;
@@ -99,9 +112,13 @@ void op_begin(Op *op);
 /* Ends it, with ERROR if that is not NULL, checks that and frees it. */
 void op_end(Op *op, const GError *error);
 void op_interrupt(Op *op);
-/* A random one. */
+/* One of WORLD_PART_HEADERS and so on. */
+guint run_any_part(Run *run);
+/* A random operation. */
 void run_start_op(Run *run);
-/* Begins one and lets time pass until it is over. */
+/* Begins OP, which is taken, and lets time pass until it is over. */
+void run_op(Run *run, Op *op, gboolean exact, OpResult *ret);
+/* The same with one that is made. */
 void run_do(Run *run, OpKind kind, const WorldMailbox *mailbox, guint32 uid,
             gboolean exact, OpResult *ret);
 

@@ -74,9 +74,9 @@ on_untagged(ImapSession *session, const ImapResponse *response, gpointer data)
 {
     Talk *talk = data;
     static const char *const names[] = {
-        "OTHER",   "CONTINUE",   "OK",       "NO",        "BAD",  "BYE",
-        "PREAUTH", "CAPABILITY", "ENABLED",  "NAMESPACE", "LIST", "STATUS",
-        "EXISTS",  "EXPUNGE",    "VANISHED", "SEARCH",    "FETCH"};
+        "OTHER",   "CONTINUE",   "OK",       "NO",        "BAD",    "BYE",
+        "PREAUTH", "CAPABILITY", "ENABLED",  "NAMESPACE", "LIST",   "STATUS",
+        "EXISTS",  "EXPUNGE",    "VANISHED", "SEARCH",    "THREAD", "FETCH"};
     g_string_append_printf(talk->events, "%s ", names[response->kind]);
     if (talk->close_from_event)
         imap_session_close(session, NULL);

@@ -3,7 +3,7 @@
 
 #include "mail/content.h"
 
-static const MailContentKey key = {1, 1700000000, 7};
+static const MailContentKey key = {1, 1700000000, 7, ""};
 
 /* The octet at OFFSET of the message UID: every message is another one. */
 static guint8
@@ -15,7 +15,7 @@ octet(guint32 uid, guint64 offset)
 static void
 store(MailContent *content, guint32 uid, guint64 offset, gsize length)
 {
-    MailContentKey own = {key.mailbox, key.uidvalidity, uid};
+    MailContentKey own = {key.mailbox, key.uidvalidity, uid, ""};
     g_autofree guint8 *data = g_malloc(length + 1);
     for (gsize i = 0; i < length; i++)
         data[i] = octet(uid, offset + i);
@@ -26,7 +26,7 @@ store(MailContent *content, guint32 uid, guint64 offset, gsize length)
 static guint64
 check(MailContent *content, guint32 uid, guint64 offset)
 {
-    MailContentKey own = {key.mailbox, key.uidvalidity, uid};
+    MailContentKey own = {key.mailbox, key.uidvalidity, uid, ""};
     guint64 extent = mail_content_extent(content, &own, offset);
     g_autofree guint8 *data = g_malloc(extent + 1);
 
@@ -97,8 +97,10 @@ test_extents(void **state)
 static void
 test_keys(void **state)
 {
-    static const MailContentKey others[] = {
-        {2, 1700000000, 7}, {1, 1700000001, 7}, {1, 1700000000, 8}};
+    static const MailContentKey others[] = {{2, 1700000000, 7, ""},
+                                            {1, 1700000001, 7, ""},
+                                            {1, 1700000000, 8, ""},
+                                            {1, 1700000000, 7, "1"}};
     MailContent *content = mail_content_new(1 << 20);
     (void)state;
 

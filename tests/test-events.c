@@ -115,7 +115,7 @@ test_turns(void **state)
     add_all(events, 100, "c1");
     add_all(events, 200, "c1");
     for (guint i = 0; i < 6; i++) {
-        g_autofree char *taken = take_all(events, &directory);
+        g_free(take_all(events, &directory));
         assert_int_equal(directory, i % 2 == 0 ? 100 : 200);
         add_all(events, directory, "u9");
     }

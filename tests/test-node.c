@@ -15,7 +15,28 @@ static const FsNode nodes[] = {
     {FS_MESSAGE, 1, 1, 1},
     {FS_CONTROL, 0, 0, 0},
     {FS_STATUS, 0, 0, 0},
+    {FS_VIEW, 1, 0, FS_VIEW_PARTS},
+    {FS_VIEW, 1, 0, FS_VIEW_THREADS},
+    {FS_PARTS, 1, 1, 0},
+    {FS_PARTS, 1, 1, 0xfff},
+    {FS_PART, 1, 1, 1},
+    {FS_HEADERS, 1, 1, 0},
+    {FS_TEXT, 1, 1, 0},
+    {FS_SEARCH, 1, G_MAXUINT32, 0},
+    {FS_THREAD, G_MAXUINT16, 1, 0},
 };
+
+/* What there is in views only. */
+static void
+test_of_view(void **state)
+{
+    (void)state;
+    for (guint kind = 0; kind < 16; kind++)
+        assert_int_equal(fs_node_is_of_view((FsNode){.kind = kind}),
+                         kind >= FS_VIEW && kind <= FS_THREAD);
+    assert_false(fs_node_is_of_view((FsNode){.kind = FS_MESSAGE}));
+    assert_true(fs_node_is_of_view((FsNode){.kind = FS_TEXT}));
+}
 
 static void
 test_there_and_back(void **state)
@@ -45,6 +66,29 @@ test_root(void **state)
     assert_int_equal(fs_node_of(1).kind, FS_ROOT);
 }
 
+/* It is the same in the next mount. */
+static void
+test_shown(void **state)
+{
+    static const struct {
+        FsNode node;
+        FsNode shown;
+    } rows[] = {
+        {{FS_MESSAGE, 7, 9, 0}, {FS_MESSAGE, 7, 9, 0}},
+        {{FS_MESSAGE, 7, 9, FS_PART_MAX}, {FS_MESSAGE, 7, 9, 0}},
+        {{FS_STATUS, 0, 1234567, 2}, {FS_STATUS, 0, 0, 2}},
+        {{FS_STATUS, 0, 0, 2}, {FS_STATUS, 0, 0, 2}},
+        {{FS_PART, 7, 9, 3}, {FS_PART, 7, 9, 3}},
+        {{FS_MAILBOX, 7, 0, 0}, {FS_MAILBOX, 7, 0, 0}},
+        {{FS_ROOT, 0, 0, 0}, {FS_ROOT, 0, 0, 0}},
+    };
+    (void)state;
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++)
+        assert_int_equal(fs_node_shown(fs_node_ino(rows[i].node)),
+                         fs_node_ino(rows[i].shown));
+}
+
 /* Whatever number comes, a node is what comes of it. */
 static void
 test_any_number(void **state)
@@ -65,8 +109,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_there_and_back),
-        cmocka_unit_test(test_root),
+        cmocka_unit_test(test_there_and_back), cmocka_unit_test(test_of_view),
+        cmocka_unit_test(test_root),           cmocka_unit_test(test_shown),
         cmocka_unit_test(test_any_number),
     };
     rows_begin_program();

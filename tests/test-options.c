@@ -39,6 +39,8 @@ describe(const Options *options)
         g_string_append_printf(text, " timeout=%u", options->timeout);
     if (options->naming == FS_NAMES_UID)
         g_string_append(text, " uid");
+    if (options->views)
+        g_string_append(text, " views");
     if (options->cache_size != 1 << 30)
         g_string_append_printf(text, " cache_size=%" G_GUINT64_FORMAT,
                                options->cache_size);
@@ -152,6 +154,8 @@ static const struct {
     {"-o names=uid imaps://example.org/ /", "me@example.org:993 implicit uid"},
     {"-o names=full imaps://example.org/ /", "me@example.org:993 implicit"},
     {"-o names=short imaps://example.org/ /", NULL},
+    {"-o views imaps://example.org/ /", "me@example.org:993 implicit views"},
+    {"-o views=no imaps://example.org/ /", NULL},
     {"-o cache_size=0 imaps://example.org/ /",
      "me@example.org:993 implicit cache_size=0"},
     {"-o cache_size=1000 imaps://example.org/ /",

@@ -103,6 +103,32 @@ test_large(void **state)
     }
 }
 
+/* Who reads one message after the other finds the next ones there, and costs
+ * few commands, even if it takes its time. */
+static void
+test_walk(void **state)
+{
+    enum { COUNT = 3000 };
+    g_autoptr(Scene) scene = scene_new(2);
+    guint64 inbox;
+    (void)state;
+
+    scene_serve(scene, 2);
+    for (guint32 uid = 1; uid <= COUNT; uid++)
+        server_add(&scene->server, uid, 600 + uid % 7, -1);
+    inbox = scene_enter(scene);
+    for (guint i = 0; i < COUNT; i++) {
+        g_autofree char *name = g_strdup_printf("%u.eml", i + 1);
+        Copy made = scene_copy(scene, scene_find(scene, inbox, name), 4096);
+        copy_assert_is(&made, server_mail(&scene->server, i));
+        copy_clear(&made);
+        scene_wait(scene, SHORT);
+        if (i == 6) /* by then it is no chance */
+            assert_true(scene_octets_kept(scene) > (gsize)1000 * 600);
+    }
+    assert_true(scene->server.n_fetches <= COUNT / 64);
+}
+
 /* A few octets at the end do not need the rest. */
 static void
 test_tail(void **state)
@@ -278,42 +304,112 @@ test_twice(void **state)
 /* A server that was right so often that its sizes are shown unproven is found
  * out: whoever reads gets the message or an error, never a part of it. */
 static void
+find_out(const HabitRow *row, gboolean spared)
+{
+    g_autoptr(Scene) scene = scene_new(2);
+    const Mail *liar;
+    guint64 inbox;
+    Copy made;
+
+    scene_serve(scene, 20);
+    for (guint32 uid = 1; uid <= 40; uid++)
+        server_add(&scene->server, uid, 100 + uid, -1);
+    server_add(&scene->server, 1000, row->size, row->announced);
+    liar = server_mail(&scene->server, 40);
+    inbox = scene_enter(scene);
+    for (guint32 uid = 1; uid <= 40; uid++) {
+        g_autofree char *name = g_strdup_printf("%u.eml", uid);
+        made = scene_copy(scene, scene_find(scene, inbox, name), 4096);
+        copy_assert_is(&made, server_mail(&scene->server, uid - 1));
+        copy_clear(&made);
+    }
+    if (spared)
+        scene_spare_open(scene);
+    made = scene_copy(scene, scene_find(scene, inbox, "1000.eml"), 100);
+    if (made.error == NULL)
+        assert_int_equal(made.data->len, row->size);
+    assert_memory_equal(made.data->str, liar->body, made.data->len);
+    copy_clear(&made);
+    /* From now on it is right. */
+    made = scene_copy(scene, scene_find(scene, inbox, "1000.eml"), 100);
+    copy_assert_is(&made, liar);
+    copy_clear(&made);
+}
+
+static void
 test_wrong_when_trusted(void **state)
 {
     static const HabitRow rows[] = {
         {"small, too small", HONEST, 1000, 500, FALSE},
         {"small, too large", HONEST, 1000, 1500, FALSE},
+        {"large, too small", HONEST, 500000, 400000, FALSE},
         {"large, too large", HONEST, 400000, 500000, FALSE},
     };
     (void)state;
 
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
-        g_autoptr(Scene) scene = scene_new(2);
-        guint64 inbox;
-        Copy made;
-        scene_serve(scene, 20);
-        for (guint32 uid = 1; uid <= 40; uid++)
-            server_add(&scene->server, uid, 100 + uid, -1);
-        server_add(&scene->server, 1000, rows[i].size, rows[i].announced);
-        inbox = scene_enter(scene);
-        for (guint32 uid = 1; uid <= 40; uid++) {
-            g_autofree char *name = g_strdup_printf("%u.eml", uid);
-            made = scene_copy(scene, scene_find(scene, inbox, name), 4096);
-            copy_assert_is(&made, server_mail(&scene->server, uid - 1));
-            copy_clear(&made);
-        }
-        made = scene_copy(scene, scene_find(scene, inbox, "1000.eml"), 100);
-        if (made.error == NULL)
-            assert_int_equal(made.data->len, rows[i].size);
-        assert_memory_equal(made.data->str,
-                            server_mail(&scene->server, 40)->body,
-                            made.data->len);
-        copy_clear(&made);
-        /* From now on it is right. */
-        made = scene_copy(scene, scene_find(scene, inbox, "1000.eml"), 100);
-        copy_assert_is(&made, server_mail(&scene->server, 40));
-        copy_clear(&made);
+        find_out(&rows[i], FALSE);
+        find_out(&rows[i], TRUE);
     }
+}
+
+/* One reader is in the middle when another finds out. */
+static void
+test_wrong_for_another(void **state)
+{
+    g_autoptr(Scene) scene = scene_new(2);
+    g_autoptr(Op) op = NULL;
+    guint64 inbox;
+    guint64 ino;
+    Copy made;
+    (void)state;
+
+    scene_serve(scene, 20);
+    server_add(&scene->server, 5, 500000, 400000);
+    inbox = scene_enter(scene);
+    scene_spare_open(scene);
+    ino = scene_find(scene, inbox, "5.eml");
+    made = scene_copy(scene, ino, 4096);
+    assert_true(g_error_matches(made.error, IMAPFS_ERROR, IMAPFS_ERROR_STALE));
+    copy_clear(&made);
+    op = scene_open(scene, ino, 100);
+    op_run(op);
+    op_assert_failed(op, IMAPFS_ERROR_STALE);
+    op->ask = op_getattr;
+    op_run(op);
+    op_assert_failed(op, IMAPFS_ERROR_STALE);
+    made = scene_copy(scene, scene_find(scene, inbox, "5.eml"), 4096);
+    copy_assert_is(&made, server_mail(&scene->server, 0));
+    copy_clear(&made);
+}
+
+/* The server itself says another size later. */
+static void
+test_announced_anew(void **state)
+{
+    g_autoptr(Scene) scene = scene_new(2);
+    g_autoptr(Op) op = NULL;
+    guint64 inbox;
+    guint64 ino;
+    Copy made;
+    (void)state;
+
+    scene_serve(scene, 20);
+    server_add(&scene->server, 5, 1000, 500);
+    inbox = scene_enter(scene);
+    scene_spare_open(scene);
+    ino = scene_find(scene, inbox, "5.eml");
+    server_mail(&scene->server, 0)->announced = 1000;
+    made = scene_copy(scene, ino, 100);
+    assert_non_null(made.error);
+    copy_clear(&made);
+    scene_wait(scene, 5 * CLOCK_SECOND);
+    op = op_new(scene, op_getattr, ino);
+    op_run(op);
+    op_assert_failed(op, IMAPFS_ERROR_STALE);
+    made = scene_copy(scene, scene_find(scene, inbox, "5.eml"), 100);
+    copy_assert_is(&made, server_mail(&scene->server, 0));
+    copy_clear(&made);
 }
 
 int
@@ -324,10 +420,13 @@ main(void)
         cmocka_unit_test(test_no_such_name),
         cmocka_unit_test(test_shared_fetch),
         cmocka_unit_test(test_large),
+        cmocka_unit_test(test_walk),
         cmocka_unit_test(test_tail),
         cmocka_unit_test(test_no_origin),
         cmocka_unit_test(test_twice),
         cmocka_unit_test(test_wrong_when_trusted),
+        cmocka_unit_test(test_wrong_for_another),
+        cmocka_unit_test(test_announced_anew),
     };
     struct CMUnitTest tests[G_N_ELEMENTS(habit_table) + G_N_ELEMENTS(others)];
     guint n = 0;

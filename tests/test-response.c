@@ -129,6 +129,31 @@ add_fetch(GString *text, const ImapFetch *fetch)
     }
 }
 
+static void
+add_found(GString *text, const ImapFound *found)
+{
+    if (found->extended)
+        add_slice(text, "of", found->tag);
+    if (found->counted)
+        g_string_append_printf(text, " count=%" G_GUINT64_FORMAT, found->count);
+    add_slice(text, "found", found->uids);
+}
+
+static void
+add_threads(GString *text, ImapSlice threads)
+{
+    g_autoptr(GArray) uids = g_array_new(FALSE, FALSE, sizeof(guint32));
+
+    while (imap_next_thread(&threads, uids)) {
+        g_string_append(text, " <");
+        for (guint i = 0; i < uids->len; i++)
+            g_string_append_printf(text, "%s%u", i > 0 ? " " : "",
+                                   g_array_index(uids, guint32, i));
+        g_string_append_c(text, '>');
+        g_array_set_size(uids, 0);
+    }
+}
+
 static char *
 describe(const ImapResponse *response)
 {
@@ -149,6 +174,7 @@ describe(const ImapResponse *response)
         [IMAP_VANISHED] = "vanished",
         [IMAP_ENABLED] = "enabled",
         [IMAP_SEARCH] = "search",
+        [IMAP_THREAD] = "thread",
         [IMAP_FETCH] = "fetch",
     };
     GString *text = g_string_new(kinds[response->kind]);
@@ -186,7 +212,10 @@ describe(const ImapResponse *response)
         add_slice(text, "uids", response->vanished.uids);
         break;
     case IMAP_SEARCH:
-        add_slice(text, "found", response->found);
+        add_found(text, &response->found);
+        break;
+    case IMAP_THREAD:
+        add_threads(text, response->threads);
         break;
     case IMAP_FETCH:
         add_fetch(text, &response->fetch);
@@ -373,11 +402,31 @@ static const struct {
     {"an empty SEARCH", OCTETS("* SEARCH\r\n"), "search found=NIL"},
     {"ESEARCH",
      OCTETS("* ESEARCH (TAG \"A285\") UID MIN 7 ALL 7:9,30 COUNT 4\r\n"),
-     "search found=<7:9,30>"},
+     "search of=<A285> count=4 found=<7:9,30>"},
     {"ESEARCH of nothing (Strato)", OCTETS("* ESEARCH (TAG \"A285\") UID\r\n"),
-     "search found=NIL"},
+     "search of=<A285> found=NIL"},
     {"ESEARCH, the count alone (iCloud)",
-     OCTETS("* ESEARCH (TAG \"A285\") UID COUNT 4\r\n"), "search found=NIL"},
+     OCTETS("* ESEARCH (TAG \"A285\") UID COUNT 4\r\n"),
+     "search of=<A285> count=4 found=NIL"},
+    {"ESEARCH without a tag", OCTETS("* ESEARCH UID COUNT 1 ALL 4\r\n"),
+     "search of=NIL count=1 found=<4>"},
+    {"ESEARCH, the tag an atom", OCTETS("* ESEARCH (TAG a1) ALL 4\r\n"),
+     "search of=<a1> found=<4>"},
+    {"ESEARCH of something else", OCTETS("* ESEARCH (MAILBOX x) ALL 4\r\n"),
+     "search of=NIL found=<4>"},
+    {"ESEARCH, COUNT no number",
+     OCTETS("* ESEARCH (TAG \"a\") UID COUNT x ALL 4\r\n"),
+     "search of=<a> found=NIL"},
+    {"THREAD (RFC 5256, 4)", OCTETS("* THREAD (2)(3 6 (4 23)(44 7 96))\r\n"),
+     "thread <2> <3 6 4 23 44 7 96>"},
+    {"THREAD of siblings", OCTETS("* THREAD ((3)(5))\r\n"), "thread <3 5>"},
+    {"THREAD of nothing", OCTETS("* THREAD\r\n"), "thread"},
+    {"THREAD with blanks", OCTETS("* THREAD (1) (2 3)\r\n"),
+     "thread <1> <2 3>"},
+    {"THREAD, an end too few", OCTETS("* THREAD (1)(2 (3)\r\n"), "thread <1>"},
+    {"THREAD, an end too many", OCTETS("* THREAD (1))(2)\r\n"), "thread <1>"},
+    {"THREAD, no numbers", OCTETS("* THREAD (1)(x)(2)\r\n"), "thread <1>"},
+    {"THREAD, 0 is no UID", OCTETS("* THREAD (1)(0)\r\n"), "thread <1>"},
     {"VANISHED", OCTETS("* VANISHED 405,407\r\n"), "vanished uids=<405,407>"},
     {"VANISHED (EARLIER)", OCTETS("* VANISHED (EARLIER) 41,43:116\r\n"),
      "vanished earlier uids=<41,43:116>"},
@@ -431,9 +480,11 @@ static const struct {
      OCTETS("* 2 FETCH (BODY[1] a BODY[1] \"\" UID 2)\r\n"), "fetch 2 uid=0"},
     {"too many bodies",
      OCTETS("* 2 FETCH (BODY[1] \"a\" BODY[2] \"b\" BODY[3] \"c\" BODY[4] "
-            "\"d\" BODY[5] \"e\" UID 2)\r\n"),
+            "\"d\" BODY[5] \"e\" BODY[6] \"f\" BODY[7] \"g\" BODY[8] \"h\" "
+            "BODY[9] \"i\" UID 2)\r\n"),
      "fetch 2 uid=2 section=<1> data=<a> section=<2> data=<b> section=<3> "
-     "data=<c> section=<4> data=<d>"},
+     "data=<c> section=<4> data=<d> section=<5> data=<e> section=<6> data=<f> "
+     "section=<7> data=<g> section=<8> data=<h>"},
     {"OBJECTID",
      OCTETS("* 1 FETCH (EMAILID (M6d99ac3) THREADID (T64b478))\r\n"),
      "fetch 1 uid=0 emailid=<M6d99ac3> threadid=<T64b478>"},

@@ -42,6 +42,124 @@ examine(const char *mailbox)
     return command;
 }
 
+/* ---- searches ---- */
+
+typedef struct {
+    Talk *talk;
+    const char *name;
+} Hunt;
+
+static void
+on_finding(ImapSession *session, const ImapResponse *response, gpointer data)
+{
+    Hunt *hunt = data;
+    gboolean threads = response->kind == IMAP_THREAD;
+    g_autofree char *text =
+        imap_slice_dup(threads ? response->threads : response->found.uids);
+    (void)session;
+    g_string_append_printf(hunt->talk->answers, "%s=%s ", hunt->name,
+                           text ? text : "none");
+}
+
+static void
+on_hunted(ImapSession *session, const ImapResponse *answer, const GError *error,
+          gpointer data)
+{
+    Hunt *hunt = data;
+    (void)session;
+    (void)error;
+    g_string_append_printf(hunt->talk->answers, "%s:%s ", hunt->name,
+                           answer == NULL            ? "lost"
+                           : answer->kind == IMAP_OK ? "OK"
+                                                     : "refused");
+}
+
+static void
+hunt(Hunt *hunt, Talk *talk, const char *name, ImapSearchKind kind)
+{
+    *hunt = (Hunt){talk, name};
+    imap_session_search(talk->session, imap_command_new("%s", name), kind,
+                        on_finding, on_hunted, hunt);
+}
+
+/* Two searches and a THREAD at a time, and what each of them is told. */
+static const struct {
+    const char *name;
+    ImapSearchKind kinds[2];
+    const char *talk;
+    const char *told;
+} search_rows[] = {
+    {"named answers, out of order",
+     {IMAP_SEARCH_NAMED, IMAP_SEARCH_NAMED},
+     "C: $a A\nC: $b B\nC: $t T\n"
+     "S: * ESEARCH (TAG \"$b\") UID ALL 2\nS: $b OK\n"
+     "S: * ESEARCH (TAG \"$a\") UID ALL 1\nS: $a OK\nS: $t OK\n",
+     "B=2 B:OK A=1 A:OK T:OK "},
+    {"bare answers: the second search waits for the first",
+     {IMAP_SEARCH_BARE, IMAP_SEARCH_BARE},
+     "C: $a A\nW: 1000\nS: * SEARCH 1\nS: * SEARCH 7\nS: $a OK\n"
+     "C: $b B\nC: $t T\nS: * SEARCH 2\nS: $b OK\nS: $t OK\n",
+     "A=1 A=7 A:OK B=2 B:OK T:OK "},
+    {"a bare one waits for a named one",
+     {IMAP_SEARCH_NAMED, IMAP_SEARCH_BARE},
+     "C: $a A\nW: 1000\nS: * SEARCH 1\nS: $a OK\n"
+     "C: $b B\nC: $t T\nS: * SEARCH 2\nS: $b OK\nS: $t OK\n",
+     "A=1 A:OK B=2 B:OK T:OK "},
+    {"a named one waits for a bare one",
+     {IMAP_SEARCH_BARE, IMAP_SEARCH_NAMED},
+     "C: $a A\nW: 1000\nS: $a OK\nC: $b B\nC: $t T\n"
+     "S: * SEARCH 2\nS: $b OK\nS: $t OK\n",
+     "A:OK B=2 B:OK T:OK "},
+    {"named ones are answered without a name",
+     {IMAP_SEARCH_NAMED, IMAP_SEARCH_NAMED},
+     "C: $a A\nC: $b B\nC: $t T\nS: * SEARCH 1\nS: $a OK\n"
+     "S: * ESEARCH UID ALL 2\nS: $b OK\nS: $t OK\n",
+     "A=1 A:OK B=2 B:OK T:OK "},
+    {"a THREAD and a SEARCH are told apart",
+     {IMAP_SEARCH_NAMED, IMAP_SEARCH_NAMED},
+     "C: $a A\nC: $b B\nC: $t T\nS: * THREAD (3)\nS: $a OK\nS: $b OK\n"
+     "S: * SEARCH 9\nS: $t OK\nS: * THREAD (4)\n",
+     "T=(3) A:OK B:OK T:OK "},
+    {"nobody's",
+     {IMAP_SEARCH_NAMED, IMAP_SEARCH_NAMED},
+     "C: $a A\nC: $b B\nC: $t T\nS: * ESEARCH (TAG \"x\") UID ALL 1\n"
+     "S: * ESEARCH (TAG \"\") UID ALL 1\n"
+     "S: * ESEARCH (TAG \"$t\") UID ALL 1\nS: $a NO\nS: $b OK\n"
+     "S: * SEARCH 1\nS: $t OK\nS: * SEARCH 1\n",
+     "A:refused B:OK T:OK "},
+    {"the connection is lost",
+     {IMAP_SEARCH_BARE, IMAP_SEARCH_BARE},
+     "C: $a A\nS: * SEARCH 1\nX\n",
+     "A=1 A:lost B:lost T:lost "},
+};
+
+static void
+test_searches(void **state)
+{
+    (void)state;
+    for (guint i = 0; i < G_N_ELEMENTS(search_rows); i++) {
+        g_autofree char *all =
+            g_strconcat(LOGGED_IN(""), search_rows[i].talk, NULL);
+        Hunt hunts[3];
+        g_autoptr(Talk) talk = talk_new(IMAP_TLS_NONE);
+
+        talk_open(talk, all);
+        hunt(&hunts[0], talk, "A", search_rows[i].kinds[0]);
+        hunt(&hunts[1], talk, "B", search_rows[i].kinds[1]);
+        hunt(&hunts[2], talk, "T", IMAP_SEARCH_THREAD);
+        talk_wait(talk, CLOCK_SECOND / 2);
+        if (script_unread(talk->script, 0) > 0)
+            fail_msg("%s: sent too early", search_rows[i].name);
+        talk_wait(talk, 5 * CLOCK_SECOND);
+        if (!script_is_over(talk->script, 0) ||
+            strcmp(talk->answers->str, search_rows[i].told) != 0)
+            fail_msg("%s: told %s", search_rows[i].name, talk->answers->str);
+        assert_string_equal(talk->events->str, "");
+    }
+}
+
+/* ---- literals ---- */
+
 /* What follows a literal must wait until the server has asked for it. */
 static void
 test_literal(void **state)
@@ -532,6 +650,7 @@ main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pipelining),
+        cmocka_unit_test(test_searches),
         cmocka_unit_test(test_literal),
         cmocka_unit_test(test_literal_refused),
         cmocka_unit_test(test_two_literals),

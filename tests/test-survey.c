@@ -361,6 +361,32 @@ test_no_poll(void **state)
     assert_int_equal(count_lists(scene), lists);
 }
 
+/* Somebody may watch a directory who never opens it. */
+static void
+test_kept_fresh(void **state)
+{
+    g_autoptr(Scene) scene = surveyed(CONDSTORE, C_LIST LISTED, "A\n");
+    MailMailbox *mailbox = mail_account_mailbox(
+        scene->account, fs_node_of(scene_find(scene, 1, "INBOX")).mailbox);
+    guint asked = 0;
+    guint lists;
+    (void)state;
+
+    scene_wait(scene, 7 * MINUTE);
+    assert_null(strstr(scene->seen->str, "?"));
+    lists = count_lists(scene);
+    for (guint i = 0; i < 60; i++) {
+        g_string_truncate(scene->seen, 0);
+        scene_wait(scene, MINUTE);
+        if (strstr(scene->seen->str, "?INBOX ") != NULL) {
+            mail_account_keep_fresh(scene->account, mailbox);
+            asked++;
+        }
+    }
+    assert_in_range(asked, 6, 9);
+    assert_in_range(count_lists(scene) - lists, 59, 61);
+}
+
 #define LIST_STATUS CONDSTORE " LIST-EXTENDED LIST-STATUS SPECIAL-USE"
 #define C_LIST_STATUS                                                      \
     "C: $l LIST \"\" \"*\" RETURN (CHILDREN SPECIAL-USE STATUS (MESSAGES " \
@@ -407,10 +433,53 @@ test_implausible(void **state)
     assert_string_equal(scene->seen->str, "");
 }
 
+static void
+mount_from(Scene *scene, const char *directory)
+{
+    g_autoptr(GError) error = NULL;
+
+    scene_unmount(scene);
+    g_clear_pointer(&scene->setup.store, mail_store_close);
+    scene->setup.store =
+        mail_store_open(directory, 1 << 20, scene->clock, &error);
+    assert_null(error);
+    scene_mount(scene);
+}
+
+/* Whoever died while the list was being saved leaves some of it: the next mount
+ * does not take that for all. */
+static void
+test_list_half_saved(void **state)
+{
+    g_autofree char *directory = g_dir_make_tmp("imapfs-survey-XXXXXX", NULL);
+    g_autofree char *verdict = NULL;
+    g_autoptr(Scene) scene = scene_new(1);
+    (void)state;
+
+    scene_serve(scene, 4);
+    scene->server.lists = "* LIST () \"/\" INBOX\r\n";
+    mount_from(scene, directory);
+    scene_find(scene, 1, "INBOX");
+    scene_wait(scene, MINUTE);
+    verdict = mail_store_verdict(scene->setup.store, "mailboxes");
+    assert_string_equal(verdict, "all");
+
+    scene->server.lists = "* LIST () \"/\" INBOX\r\n* LIST () \"/\" b\r\n";
+    mail_store_set_verdict(scene->setup.store, "mailboxes", NULL);
+    mount_from(scene, directory);
+    scene_find(scene, 1, "b");
+
+    scene_unmount(scene);
+    g_clear_pointer(&scene->setup.store, mail_store_close);
+    scene_mount(scene);
+    scene_remove(directory);
+}
+
 int
 main(void)
 {
     static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_list_half_saved),
         cmocka_unit_test(test_once),
         cmocka_unit_test(test_not_announced),
         cmocka_unit_test(test_refused),
@@ -426,6 +495,7 @@ main(void)
         cmocka_unit_test(test_notifier_alone_lost),
         cmocka_unit_test(test_poll),
         cmocka_unit_test(test_no_poll),
+        cmocka_unit_test(test_kept_fresh),
         cmocka_unit_test(test_list_status),
         cmocka_unit_test(test_implausible),
     };

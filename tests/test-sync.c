@@ -148,7 +148,7 @@ static const Row qresync_table[] = {
                 "S: * 2 FETCH (UID 20 FLAGS (\\Seen) MODSEQ (105))\n" OK("d")
                     MESSAGE("2", "60") OK("n") C_REST(MODSEQ_ITEMS, "1")
                         MESSAGE("1", "20") MESSAGE("2", "60") OK("n"),
-     "20 60", "-10 -20 -30 -40 -50 ", 107},
+     "20 60", "-10 -20 -30 -40 -50 +20 +60 ", 107},
     {"another mailbox, empty", QRESYNC,
      QRESYNC_DELTA SELECTED_AS("8", "0", "1") OK("d") OK("n")
          C_REST(MODSEQ_ITEMS, "1") OK("n"),
@@ -320,7 +320,7 @@ static const Row plain_table[] = {
      PLAIN_DELTA
      "S: * 1 EXISTS\nS: * OK [UIDVALIDITY 8] x\nS: $e OK done\n" MESSAGE(
          "1", "60") OK("n") C_REST(PLAIN_ITEMS, "1") MESSAGE("1", "60") OK("n"),
-     "60", "-10 -20 -30 -40 -50 ", 0},
+     "60", "-10 -20 -30 -40 -50 +60 ", 0},
 };
 
 static void

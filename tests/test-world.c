@@ -368,9 +368,12 @@ test_replaced_and_moved(void **state)
     assert_int_equal(scene->mailbox->uidvalidity, 78);
     assert_int_equal(scene->mailbox->messages->len, 4);
     assert_true(world_message_at(scene->mailbox, 1)->content == content);
-    assert_true(world_octet(content, 100) == world_octet(content, 100));
-    assert_true(world_octet(content, 0) != world_octet(content + 1, 0) ||
-                world_octet(content, 1) != world_octet(content + 1, 1));
+    assert_true(world_octet(scene->world, content, 100) ==
+                world_octet(scene->world, content, 100));
+    assert_true(world_octet(scene->world, content, 0) !=
+                    world_octet(scene->world, content + 1, 0) ||
+                world_octet(scene->world, content, 1) !=
+                    world_octet(scene->world, content + 1, 1));
 }
 
 static void

@@ -251,7 +251,8 @@ last_number(const WorldPeer *peer)
 }
 
 static void
-append_body(GString *text, const WorldMessage *message, const char *partial)
+append_body(World *world, GString *text, const WorldMessage *message,
+            const char *partial)
 {
     guint64 origin = 0;
     guint64 length = G_MAXUINT64;
@@ -265,8 +266,8 @@ append_body(GString *text, const WorldMessage *message, const char *partial)
     length = MIN(length, message->size - origin);
     g_string_append_printf(text, " {%" G_GUINT64_FORMAT "}\r\n", length);
     for (guint64 i = 0; i < length; i++)
-        g_string_append_c(text,
-                          (char)world_octet(message->content, origin + i));
+        g_string_append_c(
+            text, (char)world_octet(world, message->content, origin + i));
     g_string_append_c(text, ' ');
 }
 
@@ -282,12 +283,26 @@ append_header(GString *text, const WorldMessage *message)
         strlen(header), header);
 }
 
+static void
+append_parts(World *world, GString *text, const WorldMessage *message,
+             const char *items)
+{
+    char *item;
+
+    while ((item = letter_next_item(&items)) != NULL) {
+        if (!g_str_has_prefix(item, "BODY.PEEK[]"))
+            world_append_item(world, text, message->content, item);
+        g_free(item);
+    }
+}
+
 /* What a UID FETCH asks for. */
 typedef struct {
     char *set;
     char *items;
     const char *partial; /* of BODY[], or NULL */
     gboolean flags, size, date, header, objectid, modseq;
+    gboolean parts;    /* BODYSTRUCTURE, or sections other than BODY[] */
     gboolean changed;  /* CHANGEDSINCE */
     gboolean vanished; /* ... VANISHED */
     guint64 since;
@@ -317,7 +332,9 @@ parse_fetch(const char *arguments, Fetch *ret)
     ret->flags = strstr(ret->items, "FLAGS") != NULL;
     ret->size = strstr(ret->items, "RFC822.SIZE") != NULL;
     ret->date = strstr(ret->items, "INTERNALDATE") != NULL;
-    ret->header = strstr(ret->items, "HEADER.FIELDS") != NULL;
+    ret->header = strstr(ret->items, "HEADER.FIELDS (FROM TO SUBJ") != NULL;
+    ret->parts = !ret->header && (strstr(ret->items, "BODYSTRUCTURE") != NULL ||
+                                  strstr(ret->items, "PEEK[") != NULL);
     ret->objectid = strstr(ret->items, "EMAILID") != NULL;
     ret->modseq = strstr(ret->items, "MODSEQ") != NULL;
     ret->changed = since != NULL;
@@ -404,7 +421,9 @@ fetch_one(WorldPeer *peer, GString *text, const Fetch *fetch, guint number,
     if (fetch->header)
         append_header(text, message);
     if (fetch->partial != NULL)
-        append_body(text, message, fetch->partial);
+        append_body(peer->world, text, message, fetch->partial);
+    if (fetch->parts)
+        append_parts(peer->world, text, message, fetch->items);
     world_peer_end_fetch(text);
 }
 

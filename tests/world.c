@@ -16,9 +16,13 @@ within(World *world, int from, int below)
 /* ---- contents ---- */
 
 guint8
-world_octet(guint64 content, guint64 offset)
+world_octet(World *world, guint64 content, guint64 offset)
 {
+    const Letter *letter = world_letter(world, content);
+    const GString *whole = letter ? letter_section(letter, "") : NULL;
     guint64 x = (content * 977 + offset / 7) * 0x9e3779b97f4a7c15ULL;
+    if (whole != NULL)
+        return offset < whole->len ? (guint8)whole->str[offset] : 0;
     return (guint8)('!' + ((x >> 32) + offset) % 90);
 }
 
@@ -87,6 +91,7 @@ world_free(World *world)
     g_hash_table_unref(world->contents);
     g_rand_free(world->rand);
     g_free(world->complaint);
+    g_clear_pointer(&world->made_letters, g_hash_table_unref);
     g_free(world);
 }
 
@@ -101,6 +106,17 @@ world_cut(World *world)
 {
     while (world->peers->len > 0)
         world_peer_hang_up(g_ptr_array_index(world->peers, 0));
+}
+
+void
+world_heal(World *world)
+{
+    world->dead = world->refusing = FALSE;
+    world->cut = 0;
+    for (guint i = 0; i < world->peers->len; i++) {
+        WorldPeer *peer = g_ptr_array_index(world->peers, i);
+        peer->budget = -1;
+    }
 }
 
 /* ---- mailboxes ---- */
@@ -222,7 +238,11 @@ append_new(World *world, WorldMailbox *mailbox, guint32 size)
                             .announced = size,
                             .content = ++world->last_content,
                             .date = 1793520000 + 60 * within(world, 0, 100000)};
+    const Letter *letter = world_letter(world, message.content);
 
+    if (letter != NULL)
+        message.size = message.announced = size =
+            (guint32)letter_section(letter, "")->len;
     if (world->wrong_sizes != 0 &&
         within(world, 0, (int)world->wrong_sizes) == 0) {
         static const int off[] = {-1, 1, -20, 20};

@@ -11,12 +11,14 @@
  *   world.c           mailboxes and messages as data
  *   world-wire.c      connections, and what they are told unasked
  *   world-commands.c  what a command is answered
+ *   world-letters.c   messages that are made of parts
  */
 #ifndef IMAPFS_TESTS_WORLD_H
 #define IMAPFS_TESTS_WORLD_H
 
 #include "base/clock.h"
 #include "imap/dial.h"
+#include "letter.h"
 
 /* Extensions that are offered after the login, and work. */
 enum {
@@ -106,6 +108,11 @@ typedef struct {
     gboolean refusing; /* connections are refused */
     gint64 delay_max;  /* of each answer, microseconds */
     guint wrong_sizes; /* one message in so many has a wrong RFC822.SIZE; 0 */
+    guint letters;     /* one message in so many is made of parts; 0: none */
+    gboolean wrong_parts;     /* and what is said of these parts is wrong */
+    GHashTable *made_letters; /* content -> Letter; or NULL */
+    guint64 last_letter;      /* the content of the one that was used last */
+    const Letter *last_made;
     /* What the client did. */
     guint dials;
     guint64 octets; /* sent to it */
@@ -150,6 +157,8 @@ void world_forget(WorldMailbox *mailbox);
 void world_rewind(World *world, WorldMailbox *mailbox);
 /* Cuts all connections. */
 void world_cut(World *world);
+/* The wire does nothing wrong from now on. */
+void world_heal(World *world);
 
 /* "\Seen $Forwarded"; the caller owns it. */
 char *world_flags_text(guint flags);
@@ -157,6 +166,28 @@ char *world_flags_text(guint flags);
 /* Which octets a message has or had; 0 if there never was one. */
 guint64 world_content(const World *world, const char *mailbox,
                       guint32 uidvalidity, guint32 uid);
-guint8 world_octet(guint64 content, guint64 offset);
+guint8 world_octet(World *world, guint64 content, guint64 offset);
+
+/* ---- letters ---- */
+
+/* The parts of a letter, by their indices in a MailStructure. */
+enum {
+    WORLD_PART_HEADERS = 0, /* no part: the header, as a person reads it */
+    WORLD_PART_TEXT = 2,
+    WORLD_PART_FILE = 3,
+    WORLD_PART_TABLE = 4,
+    WORLD_PART_MESSAGE = 5,
+    WORLD_PART_TEXT_WITHIN = 6,
+    WORLD_N_PARTS,
+};
+
+/* The letter that CONTENT is; NULL when it is none. */
+const Letter *world_letter(World *world, guint64 content);
+/* What is in one of its parts, decoded; NULL when it is no letter.  The caller
+ * owns it. */
+GString *world_letter_part(World *world, guint64 content, guint part);
+/* The answer to one item of a FETCH about parts, and a blank. */
+void world_append_item(World *world, GString *text, guint64 content,
+                       const char *item);
 
 #endif

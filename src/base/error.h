@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * The one error domain.  A code says what a caller can do about it; the
- * message is one line for a person.  fs/ops.c turns codes into errno values,
+ * message is one line for a person.  fs/call.c turns codes into errno values,
  * in one table.
  */
 #ifndef IMAPFS_BASE_ERROR_H

@@ -10,9 +10,11 @@
  * mailbox numbers grow with the UID, which tools that sort by number rely on.
  *
  * You CAN keep one for as long as you like; look the object up again after
- * each wait, it may be gone.  You CANNOT tell from a number alone that it is
- * still the same message: that takes UIDVALIDITY too, which the kernel gets as
- * the generation.  A number never changes its type.
+ * each wait, it may be gone.  A number never changes its type, and never stands
+ * for another message: the part of a message counts how often its mailbox was
+ * replaced while the account was mounted, and says if its size turned out to be
+ * another than was promised.  What users see is fs_node_shown(), without that,
+ * so that it is the same in the next mount.
  */
 #ifndef IMAPFS_FS_NODE_H
 #define IMAPFS_FS_NODE_H
@@ -24,8 +26,29 @@ typedef enum {
     FS_MAILBOX,
     FS_MESSAGE,
     FS_CONTROL, /* .imapfs */
-    FS_STATUS,  /* .imapfs/status */
+    FS_STATUS,  /* .imapfs/status; the UID is the number of a text, or 0 */
+    FS_VIEW,    /* .parts and the like; the part is a FsViewKind */
+    FS_PARTS,   /* .parts/MESSAGE; the part is that of a message inside */
+    FS_PART,    /* a file of it: the part, decoded */
+    FS_HEADERS, /* .parts/MESSAGE/headers, of the message that is the part */
+    FS_TEXT,    /* .text/MESSAGE.txt */
+    FS_SEARCH,  /* .search/QUERY; the UID is the number of the search */
+    FS_THREAD,  /* .threads/CONVERSATION; the UID is its first */
 } FsKind;
+
+typedef enum {
+    FS_VIEW_PARTS = 0, /* .parts */
+    FS_VIEW_TEXT,      /* ... and so on */
+    FS_VIEW_ATTACHMENTS,
+    FS_VIEW_SEARCH,
+    FS_VIEW_UNSEEN,
+    FS_VIEW_FLAGGED,
+    FS_VIEW_RECENT,
+    FS_VIEW_THREADS,
+    FS_N_VIEWS,
+} FsViewKind;
+
+enum { FS_PART_MAX = 0xfff };
 
 typedef struct {
     FsKind kind;
@@ -35,7 +58,11 @@ typedef struct {
 } FsNode;
 
 guint64 fs_node_ino(FsNode node);
+/* The number that stat() shows. */
+guint64 fs_node_shown(guint64 ino);
 /* INO may be anything: what is no node has a kind that nobody knows. */
 FsNode fs_node_of(guint64 ino);
+/* A view, or what there is in views only. */
+gboolean fs_node_is_of_view(FsNode node);
 
 #endif

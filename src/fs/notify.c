@@ -73,13 +73,6 @@ ino_of(const MailMailbox *mailbox)
     return fs_node_ino((FsNode){.kind = FS_MAILBOX, .mailbox = mailbox->id});
 }
 
-static guint64
-message_ino(const MailMailbox *mailbox, const MailMessage *message)
-{
-    return fs_node_ino((FsNode){
-        .kind = FS_MESSAGE, .mailbox = mailbox->id, .uid = message->uid});
-}
-
 static void
 on_mailbox_added(const MailMailbox *mailbox, gpointer data)
 {
@@ -105,23 +98,46 @@ on_message_added(const MailMailbox *mailbox, const MailMessage *message,
                  gpointer data)
 {
     fs_nudger_note(((FsNotifier *)data)->nudger, FS_EVENT_CREATED,
-                   ino_of(mailbox), message_ino(mailbox, message));
+                   ino_of(mailbox), fs_tree_message_ino(mailbox, message));
 }
 
 static void
-on_message_removed(const MailMailbox *mailbox, const MailMessage *message,
-                   gpointer data)
+push_names(FsNotifier *notifier, const MailMailbox *mailbox,
+           const MailMessage *message)
 {
     static const FsNaming namings[] = {FS_NAMES_FULL, FS_NAMES_UID};
-    FsNotifier *notifier = data;
 
     for (guint i = 0; i < G_N_ELEMENTS(namings); i++) {
         char name[FS_NAME_MAX + 1];
         fs_names_message(message, namings[i], name);
         push(notifier, NOTICE_NAME, ino_of(mailbox), g_strdup(name));
     }
+}
+
+static void
+on_message_removed(const MailMailbox *mailbox, const MailMessage *message,
+                   gpointer data)
+{
+    FsNotifier *notifier = data;
+
+    push_names(notifier, mailbox, message);
     fs_nudger_note(notifier->nudger, FS_EVENT_DELETED, ino_of(mailbox),
-                   message_ino(mailbox, message));
+                   fs_tree_message_ino(mailbox, message));
+}
+
+/* The number that had the wrong size is good for nothing any more. */
+static void
+disown_promised(FsNotifier *notifier, const MailMailbox *mailbox,
+                const MailMessage *message)
+{
+    MailMessage promised = *message;
+    guint64 ino;
+
+    promised.renewed = FALSE;
+    ino = fs_tree_message_ino(mailbox, &promised);
+    fuse_lowlevel_notify_inval_inode(notifier->session, ino, -1, 0);
+    push(notifier, NOTICE_INODE, ino, NULL);
+    push_names(notifier, mailbox, message);
 }
 
 static void
@@ -129,12 +145,33 @@ on_message_changed(const MailMailbox *mailbox, const MailMessage *message,
                    gpointer data)
 {
     FsNotifier *notifier = data;
-    guint64 ino = message_ino(mailbox, message);
+    guint64 ino = fs_tree_message_ino(mailbox, message);
 
     /* Of attributes only, this never blocks; and a corrected size has to be
      * there before the reply to OPEN. */
     fuse_lowlevel_notify_inval_inode(notifier->session, ino, -1, 0);
+    /* The page where it seemed to end has zeros behind that. */
+    if (message->resized)
+        push(notifier, NOTICE_INODE, ino, NULL);
+    if (message->renewed)
+        disown_promised(notifier, mailbox, message);
     fs_nudger_note(notifier->nudger, FS_EVENT_CHANGED, ino_of(mailbox), ino);
+}
+
+static void
+on_parts_changed(const MailMailbox *mailbox, const MailMessage *message,
+                 guint n, gpointer data)
+{
+    FsNotifier *notifier = data;
+
+    for (guint i = 0; i < n; i++) {
+        FsNode node = {.kind = FS_PART,
+                       .mailbox = mailbox->id,
+                       .uid = message->uid,
+                       .part = (guint16)i};
+        fuse_lowlevel_notify_inval_inode(notifier->session, fs_node_ino(node),
+                                         -1, 0);
+    }
 }
 
 static void
@@ -143,13 +180,21 @@ on_mailbox_changed(const MailMailbox *mailbox, gpointer data)
     push(data, NOTICE_INODE, ino_of(mailbox), NULL);
 }
 
+static void
+on_mailbox_unused(const MailMailbox *mailbox, gpointer data)
+{
+    fs_nudger_ask(((FsNotifier *)data)->nudger, ino_of(mailbox));
+}
+
 static const MailObserver observer = {
     .mailbox_added = on_mailbox_added,
     .mailbox_removed = on_mailbox_removed,
     .message_added = on_message_added,
     .message_removed = on_message_removed,
     .message_changed = on_message_changed,
+    .parts_changed = on_parts_changed,
     .mailbox_changed = on_mailbox_changed,
+    .mailbox_unused = on_mailbox_unused,
 };
 
 FsNotifier *

@@ -17,6 +17,7 @@ enum {
     EVENTS_MAX = 4000, /* of a directory; inotify has room for 16,384 */
     CALLS_MAX = 128,   /* in an order; names take half of a packet */
     OPENED_MAX = 1000, /* directories other users have open */
+    ASKED_MAX = 1000,  /* directories, if somebody watches them */
 };
 /* What happens together is told together. */
 #define GATHER (5 * CLOCK_MILLISECOND)
@@ -38,6 +39,7 @@ struct FsNudger {
     guint next;         /* the first of them that is not ordered */
     GHashTable *calls;  /* name -> FsEvent of TAKEN: those that are ordered */
     gboolean waiting;   /* for an answer */
+    GQueue asked;       /* directories, if somebody watches them */
     GHashTable *opened; /* directory -> when */
     guint64 count;
 };
@@ -135,20 +137,23 @@ is_unseen(FsNudger *nudger)
     return when != NULL && clock_now(nudger->clock) - *when < OPENED_LATELY;
 }
 
-/* Orders what comes next; FALSE if there is nothing. */
+/* Orders what comes next; FALSE if there is nothing.  An order without calls
+ * only asks. */
 static gboolean
 send_order(FsNudger *nudger)
 {
     g_autofree char *path = fs_tree_path(nudger->tree, nudger->directory);
     g_autoptr(GByteArray) packet = g_byte_array_new();
-    FsNudgingHead head = {nudger->directory, 0, is_unseen(nudger)};
+    gboolean asks = nudger->taken == NULL;
+    FsNudgingHead head = {nudger->directory, 0, !asks && is_unseen(nudger)};
 
     g_hash_table_remove_all(nudger->calls);
     g_byte_array_append(packet, (guint8 *)&head, sizeof head);
     if (path == NULL || strlen(path) > FS_NUDGING_PACKET_MAX / 4)
         return FALSE; /* the directory has gone, too */
     g_byte_array_append(packet, (guint8 *)path, (guint)strlen(path) + 1);
-    while (nudger->next < nudger->taken->len && head.calls < CALLS_MAX) {
+    while (!asks && nudger->next < nudger->taken->len &&
+           head.calls < CALLS_MAX) {
         FsEvent *event = g_ptr_array_index(nudger->taken, nudger->next);
         char text[FS_NAME_MAX + 2] = {letter_of(event)};
         gboolean has_name = name_of(nudger, event, text + 1);
@@ -163,7 +168,7 @@ send_order(FsNudger *nudger)
         head.calls++;
     }
     memcpy(packet->data, &head, sizeof head);
-    if (head.calls == 0)
+    if (head.calls == 0 && !asks)
         return FALSE;
     if (send(nudger->socket, packet->data, packet->len,
              MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
@@ -174,18 +179,34 @@ send_order(FsNudger *nudger)
     return TRUE;
 }
 
+/* The directory that orders are about next, and its events, if it has any;
+ * FALSE when there is none. */
+static gboolean
+take_directory(FsNudger *nudger)
+{
+    guint64 *asked;
+
+    forget_orders(nudger);
+    nudger->next = 0;
+    nudger->taken = fs_events_take(nudger->events, &nudger->directory);
+    if (nudger->taken != NULL)
+        return TRUE;
+    asked = g_queue_pop_head(&nudger->asked);
+    if (asked == NULL)
+        return FALSE;
+    nudger->directory = *asked;
+    g_free(asked);
+    return TRUE;
+}
+
 static void
 go_on(FsNudger *nudger)
 {
     while (!nudger->waiting && !nudger->stopping) {
-        if (nudger->taken == NULL || nudger->next == nudger->taken->len) {
-            forget_orders(nudger);
-            nudger->next = 0;
-            nudger->taken = fs_events_take(nudger->events, &nudger->directory);
-            if (nudger->taken == NULL)
-                return;
-        }
-        if (!send_order(nudger))
+        if ((nudger->taken == NULL || nudger->next == nudger->taken->len) &&
+            !take_directory(nudger))
+            return;
+        if (!send_order(nudger) && nudger->taken != NULL)
             nudger->next = nudger->taken->len;
     }
 }
@@ -212,7 +233,9 @@ on_answer(gint fd, GIOCondition condition, gpointer data)
     }
     nudger->count += answer.calls;
     nudger->waiting = FALSE;
-    if (!answer.watched)
+    if (answer.watched)
+        fs_tree_watched(nudger->tree, nudger->directory);
+    else
         forget_orders(nudger);
     go_on(nudger);
     return G_SOURCE_CONTINUE;
@@ -224,6 +247,13 @@ on_timer(gpointer data)
     FsNudger *nudger = data;
     nudger->timer = 0;
     go_on(nudger);
+}
+
+static void
+go_on_soon(FsNudger *nudger)
+{
+    if (nudger->timer == 0 && !nudger->waiting)
+        nudger->timer = clock_after(nudger->clock, GATHER, on_timer, nudger);
 }
 
 void
@@ -244,8 +274,17 @@ fs_nudger_note(FsNudger *nudger, FsEventKind kind, guint64 directory,
         event->name = g_strdup(name);
     }
     fs_events_add(nudger->events, directory, event);
-    if (nudger->timer == 0 && !nudger->waiting)
-        nudger->timer = clock_after(nudger->clock, GATHER, on_timer, nudger);
+    go_on_soon(nudger);
+}
+
+void
+fs_nudger_ask(FsNudger *nudger, guint64 directory)
+{
+    if (nudger == NULL || nudger->pid == 0 || nudger->stopping ||
+        nudger->asked.length >= ASKED_MAX)
+        return;
+    g_queue_push_tail(&nudger->asked, g_memdup2(&directory, sizeof directory));
+    go_on_soon(nudger);
 }
 
 void
@@ -398,6 +437,7 @@ fs_nudger_free(FsNudger *nudger)
     if (nudger == NULL)
         return;
     fs_events_free(nudger->events);
+    g_queue_clear_full(&nudger->asked, g_free);
     g_hash_table_unref(nudger->calls);
     g_hash_table_unref(nudger->opened);
     g_free(nudger);

@@ -39,6 +39,8 @@ void fs_nudger_free(FsNudger *nudger);
 /* INO came to DIRECTORY, changed in it, or is about to go. */
 void fs_nudger_note(FsNudger *nudger, FsEventKind kind, guint64 directory,
                     guint64 ino);
+/* If somebody watches DIRECTORY fs_tree_watched() will be told of it. */
+void fs_nudger_ask(FsNudger *nudger, guint64 directory);
 /* Another user opened DIRECTORY: whether he watches it cannot be seen. */
 void fs_nudger_opened(FsNudger *nudger, guint64 directory);
 

@@ -10,14 +10,16 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "fs/cached.h"
+#include "fs/call.h"
+#include "fs/caller.h"
+#include "fs/errors.h"
 #include "fs/notify.h"
 #include "fs/nudger.h"
-#include "fs/park.h"
 
 enum {
     REQUESTS_AT_ONCE = 32, /* then the sockets have their turn */
     BACKGROUND_MAX = 1024, /* reads that wait must not hold up others */
-    XATTR_MAX = 64 << 10,
 };
 /* The kernel is told of every change, so it may keep what it knows. */
 #define FOR_EVER 86400.0
@@ -32,103 +34,16 @@ struct FsOps {
     FsNotifier *notifier;
     FsNudger *nudger;   /* NULL without one */
     gboolean read_only; /* the kernel refuses what writes */
+    gboolean may_spare; /* OPEN may come to be left out: nobody opened a file */
+    gboolean spared;    /* the kernel leaves it out */
     struct fuse_session *session;
     struct fuse_buf buffer;
     GSource *source;
     GSourceFunc done;
     gpointer done_data;
-    gboolean ending;    /* nothing waits any more */
-    GHashTable *cached; /* directory -> its generation the kernel has cached */
+    gboolean ending; /* nothing waits any more */
+    FsCached *cached;
 };
-
-/* One request of the kernel: a question, asked until it has an answer. */
-typedef struct FsCall FsCall;
-struct FsCall {
-    FsParked parked;
-    FsOps *ops;
-    fuse_req_t req;
-    /* Replies and returns TRUE, or faults. */
-    gboolean (*ask)(FsCall *call, MailFault *fault);
-    guint64 ino;
-    char *name;
-    gint64 offset;
-    gsize size;
-    struct fuse_file_info file;
-};
-
-/* ---- errors ---- */
-
-static int
-errno_of(const GError *error)
-{
-    static const int table[] = {
-        [IMAPFS_ERROR_NOT_FOUND] = ENOENT,
-        [IMAPFS_ERROR_STALE] = ESTALE,
-        [IMAPFS_ERROR_DENIED] = EACCES,
-        [IMAPFS_ERROR_BUSY] = EAGAIN,
-        [IMAPFS_ERROR_OFFLINE] = EHOSTUNREACH,
-        [IMAPFS_ERROR_NO_HOST] = EHOSTUNREACH,
-        [IMAPFS_ERROR_TIMEOUT] = ETIMEDOUT,
-        [IMAPFS_ERROR_CANCELLED] = EINTR,
-        [IMAPFS_ERROR_PROTOCOL] = EIO,
-        [IMAPFS_ERROR_USAGE] = EINVAL,
-        [IMAPFS_ERROR_NAME_TOO_LONG] = ENAMETOOLONG,
-        [IMAPFS_ERROR_NOT_DIRECTORY] = ENOTDIR,
-        [IMAPFS_ERROR_IS_DIRECTORY] = EISDIR,
-        [IMAPFS_ERROR_NO_ATTRIBUTE] = ENODATA,
-        [IMAPFS_ERROR_RANGE] = ERANGE,
-        [IMAPFS_ERROR_FAILED] = EIO,
-    };
-
-    if (error->domain != IMAPFS_ERROR || error->code < 0 ||
-        (guint)error->code >= G_N_ELEMENTS(table))
-        return EIO;
-    return table[error->code];
-}
-
-static void
-reply_error(fuse_req_t req, const GError *error)
-{
-    if (error->code != IMAPFS_ERROR_NO_ATTRIBUTE)
-        g_debug("reply: %s", error->message);
-    fuse_reply_err(req, errno_of(error));
-}
-
-/* ---- asking ---- */
-
-static void
-free_call(FsCall *call)
-{
-    fs_park_leave(&call->parked);
-    g_free(call->name);
-    g_free(call);
-}
-
-static void
-on_interrupt(fuse_req_t req, void *data)
-{
-    (void)req;
-    fs_park_interrupt(&((FsCall *)data)->parked);
-}
-
-static void
-on_resume(FsParked *parked, const GError *error)
-{
-    FsCall *call = (FsCall *)(gpointer)parked; /* its first member */
-    MailFault fault = {NULL, NULL};
-
-    if (error != NULL) {
-        reply_error(call->req, error);
-    } else if (!call->ask(call, &fault)) {
-        if (fault.want != NULL) {
-            fs_park_wait(call->ops->park, parked, fault.want);
-            return;
-        }
-        reply_error(call->req, fault.error);
-        g_error_free(fault.error);
-    }
-    free_call(call);
-}
 
 static gboolean
 is_nudger(FsOps *ops, fuse_req_t req)
@@ -136,60 +51,92 @@ is_nudger(FsOps *ops, fuse_req_t req)
     return fs_nudger_is(ops->nudger, fuse_req_ctx(req)->pid);
 }
 
-/* CALL and its name are the caller's; most are answered at once. */
+/* Nobody waits at the end, nor does the nudger: others would, behind it. */
 static void
 start(FsCall *call)
 {
-    MailFault fault = {NULL, NULL};
-    FsCall *waiting;
+    FsOps *ops = call->ops;
+    gboolean may_wait = !ops->ending && !is_nudger(ops, call->req);
+    fs_call_start(call, may_wait ? ops->park : NULL);
+}
 
-    if (call->ask(call, &fault))
-        return;
-    if (fault.error != NULL) {
-        reply_error(call->req, fault.error);
-        g_error_free(fault.error);
-        return;
-    }
-    /* The nudger would make others wait behind it. */
-    if (call->ops->ending || is_nudger(call->ops, call->req)) {
-        fuse_reply_err(call->req, EINTR);
-        return;
-    }
-    waiting = g_memdup2(call, sizeof *call);
-    waiting->name = g_strdup(call->name);
-    waiting->parked.resume = on_resume;
-    fs_park_wait(call->ops->park, &waiting->parked, fault.want);
-    fuse_req_interrupt_func(call->req, on_interrupt, waiting);
+static void
+start_named(fuse_req_t req, gboolean (*ask)(FsCall *call, MailFault *fault),
+            fuse_ino_t parent, const char *name)
+{
+    FsCall call = {.ops = fuse_req_userdata(req),
+                   .req = req,
+                   .ask = ask,
+                   .ino = parent,
+                   .name = (char *)name};
+    start(&call);
 }
 
 /* ---- lookup, getattr ---- */
 
+/* Of something that PARENT is to show. */
 static void
-fill_entry(const FsAttributes *attributes, struct fuse_entry_param *entry)
+fill_entry(FsOps *ops, guint64 parent, const FsAttributes *attributes,
+           struct fuse_entry_param *entry)
 {
-    FsKind kind = fs_node_of(attributes->stat.st_ino).kind;
+    gboolean of_view = fs_node_is_of_view(fs_node_of(parent)) ||
+                       fs_node_is_of_view(fs_node_of(attributes->stat.st_ino));
+    gboolean is_made = fs_node_of(attributes->stat.st_ino).kind == FS_STATUS;
 
     memset(entry, 0, sizeof *entry);
     entry->ino = attributes->stat.st_ino;
     entry->generation = attributes->generation;
     entry->attr = attributes->stat;
-    entry->entry_timeout = FOR_EVER;
-    entry->attr_timeout = kind == FS_MESSAGE  ? FOR_EVER
-                          : kind == FS_STATUS ? 0.0
-                                              : DIRECTORY_LIFE;
+    entry->attr.st_ino = fs_node_shown(entry->ino);
+    /* Of names that come and go in views the kernel is not told. */
+    entry->entry_timeout = is_made ? 0.0 : of_view ? DIRECTORY_LIFE : FOR_EVER;
+    entry->attr_timeout = attributes->inexact                 ? 0.0
+                          : S_ISDIR(attributes->stat.st_mode) ? DIRECTORY_LIFE
+                                                              : FOR_EVER;
+    if (attributes->inexact)
+        fs_cached_note_guess(ops->cached, entry->ino);
+}
+
+static void
+reply_entry(fuse_req_t req, guint64 parent, const FsAttributes *attributes)
+{
+    struct fuse_entry_param entry;
+
+    fill_entry(fuse_req_userdata(req), parent, attributes, &entry);
+    if (fuse_reply_entry(req, &entry) != 0) /* nobody has heard it */
+        fs_tree_forget(((FsOps *)fuse_req_userdata(req))->tree, entry.ino);
+}
+
+static gboolean
+has_searches(guint64 ino)
+{
+    FsNode node = fs_node_of(ino);
+    return node.kind == FS_VIEW && node.part == FS_VIEW_SEARCH;
+}
+
+/* Every query is there, so mkdir(2) would end with EEXIST before we hear of it.
+ * Whoever is in it sees a search as absent that is not pinned yet. */
+static gboolean
+is_to_be_pinned(FsCall *call, guint64 ino)
+{
+    return has_searches(call->ino) &&
+           !fs_tree_is_pinned(call->ops->tree, ino) &&
+           fs_caller_makes_directory(fuse_req_ctx(call->req)->pid);
 }
 
 static gboolean
 ask_lookup(FsCall *call, MailFault *fault)
 {
     FsAttributes attributes;
-    struct fuse_entry_param entry;
 
     if (!fs_tree_lookup(call->ops->tree, call->ino, call->name, &attributes,
                         fault))
         return FALSE;
-    fill_entry(&attributes, &entry);
-    fuse_reply_entry(call->req, &entry);
+    if (is_to_be_pinned(call, attributes.stat.st_ino)) {
+        fuse_reply_err(call->req, ENOENT);
+        return TRUE;
+    }
+    reply_entry(call->req, call->ino, &attributes);
     return TRUE;
 }
 
@@ -210,7 +157,7 @@ lookup_for_nudger(FsOps *ops, fuse_req_t req, fuse_ino_t parent,
     case FS_NUDGE_ENTRY:
         break;
     }
-    fill_entry(&attributes, &entry);
+    fill_entry(ops, parent, &attributes, &entry);
     entry.entry_timeout = 0.0;
     fuse_reply_entry(req, &entry);
     return TRUE;
@@ -220,13 +167,18 @@ static void
 op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
     FsOps *ops = fuse_req_userdata(req);
-    FsCall call = {.ops = ops,
-                   .req = req,
-                   .ask = ask_lookup,
-                   .ino = parent,
-                   .name = (char *)name};
     if (!is_nudger(ops, req) || !lookup_for_nudger(ops, req, parent, name))
-        start(&call);
+        start_named(req, ask_lookup, parent, name);
+}
+
+static void
+op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t lookups)
+{
+    FsOps *ops = fuse_req_userdata(req);
+    (void)lookups;
+    fs_tree_forget(ops->tree, ino);
+    fs_cached_forget(ops->cached, ino);
+    fuse_reply_none(req);
 }
 
 static gboolean
@@ -237,7 +189,7 @@ ask_getattr(FsCall *call, MailFault *fault)
 
     if (!fs_tree_getattr(call->ops->tree, call->ino, &attributes, fault))
         return FALSE;
-    fill_entry(&attributes, &entry);
+    fill_entry(call->ops, call->ino, &attributes, &entry);
     fuse_reply_attr(call->req, &entry.attr, entry.attr_timeout);
     return TRUE;
 }
@@ -255,44 +207,16 @@ op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
 
 /* ---- directories ---- */
 
-static guint64
-generation_of(FsOps *ops, guint64 ino)
-{
-    FsNode node = fs_node_of(ino);
-    MailMailbox *mailbox =
-        node.kind == FS_MAILBOX
-            ? mail_account_mailbox(ops->account, node.mailbox)
-            : NULL;
-    return mailbox != NULL && mailbox->listing == MAIL_LISTED
-               ? mailbox->generation
-               : 0;
-}
-
-/* The kernel has read a directory to its end. */
-static void
-note_cached(FsOps *ops, guint64 ino)
-{
-    guint64 generation = generation_of(ops, ino);
-    if (generation != 0)
-        g_hash_table_insert(ops->cached, g_memdup2(&ino, sizeof ino),
-                            g_memdup2(&generation, sizeof generation));
-}
-
-static gboolean
-is_cached(FsOps *ops, guint64 ino)
-{
-    const guint64 *generation = g_hash_table_lookup(ops->cached, &ino);
-    return generation != NULL && *generation == generation_of(ops, ino);
-}
-
 static gboolean
 ask_opendir(FsCall *call, MailFault *fault)
 {
+    struct fuse_file_info file = {.fh = 0};
+
     if (!fs_tree_opendir(call->ops->tree, call->ino, fault))
         return FALSE;
-    call->file.cache_readdir = fs_node_of(call->ino).kind == FS_MAILBOX;
-    call->file.keep_cache = is_cached(call->ops, call->ino);
-    fuse_reply_open(call->req, &call->file);
+    file.cache_readdir = fs_node_of(call->ino).kind == FS_MAILBOX;
+    file.keep_cache = fs_cached_is_current(call->ops->cached, call->ino);
+    fuse_reply_open(call->req, &file);
     return TRUE;
 }
 
@@ -300,19 +224,17 @@ static void
 op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
 {
     FsOps *ops = fuse_req_userdata(req);
-    FsCall call = {
-        .ops = ops, .req = req, .ask = ask_opendir, .ino = ino, .file = *file};
+    FsCall call = {.ops = ops, .req = req, .ask = ask_opendir, .ino = ino};
+    (void)file;
     if (fuse_req_ctx(req)->uid != getuid())
         fs_nudger_opened(ops->nudger, ino);
     start(&call);
 }
 
 typedef struct {
-    fuse_req_t req;
-    gboolean plus;
+    const FsCall *call;
     char *data;
     gsize used;
-    gsize size;
 } EntryBuffer;
 
 static gboolean
@@ -320,20 +242,24 @@ add_entry(const char *name, const FsAttributes *attributes, gint64 next,
           gpointer data)
 {
     EntryBuffer *buffer = data;
+    const FsCall *call = buffer->call;
     char *at = buffer->data + buffer->used;
-    gsize room = buffer->size - buffer->used;
+    gsize room = call->size - buffer->used;
     gsize needed;
 
-    if (buffer->plus) {
+    if (call->plus) {
         struct fuse_entry_param entry;
-        fill_entry(attributes, &entry);
-        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-            entry.ino = 0; /* the kernel has looked these up itself */
+        fill_entry(call->ops, call->ino, attributes, &entry);
+        /* The kernel has looked these up itself, or has to. */
+        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
+            fs_node_of(entry.ino).kind == FS_STATUS)
+            entry.ino = 0;
         needed =
-            fuse_add_direntry_plus(buffer->req, at, room, name, &entry, next);
+            fuse_add_direntry_plus(call->req, at, room, name, &entry, next);
     } else {
-        needed = fuse_add_direntry(buffer->req, at, room, name,
-                                   &attributes->stat, next);
+        struct stat shown = attributes->stat;
+        shown.st_ino = fs_node_shown(shown.st_ino);
+        needed = fuse_add_direntry(call->req, at, room, name, &shown, next);
     }
     if (needed > room)
         return FALSE;
@@ -342,74 +268,83 @@ add_entry(const char *name, const FsAttributes *attributes, gint64 next,
 }
 
 static gboolean
-list(FsCall *call, gboolean plus, MailFault *fault)
+ask_readdir(FsCall *call, MailFault *fault)
 {
     g_autofree char *data = g_malloc(call->size);
-    EntryBuffer buffer = {call->req, plus, data, 0, call->size};
+    EntryBuffer buffer = {call, data, 0};
 
     if (!fs_tree_readdir(call->ops->tree, call->ino, call->offset, add_entry,
                          &buffer, fault))
         return FALSE;
     if (buffer.used == 0)
-        note_cached(call->ops, call->ino);
+        fs_cached_note(call->ops->cached, call->ino);
     fuse_reply_buf(call->req, data, buffer.used);
     return TRUE;
 }
 
-static gboolean
-ask_readdir(FsCall *call, MailFault *fault)
-{
-    return list(call, FALSE, fault);
-}
-
-static gboolean
-ask_readdirplus(FsCall *call, MailFault *fault)
-{
-    return list(call, TRUE, fault);
-}
-
 static void
-op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
-           struct fuse_file_info *file)
+list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, gboolean plus)
 {
     FsCall call = {.ops = fuse_req_userdata(req),
                    .req = req,
                    .ask = ask_readdir,
                    .ino = ino,
                    .offset = offset,
-                   .size = size};
-    (void)file;
+                   .size = size,
+                   .plus = plus};
     start(&call);
+}
+
+static void
+op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
+           struct fuse_file_info *file)
+{
+    (void)file;
+    list(req, ino, size, offset, FALSE);
 }
 
 static void
 op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
                struct fuse_file_info *file)
 {
-    FsCall call = {.ops = fuse_req_userdata(req),
-                   .req = req,
-                   .ask = ask_readdirplus,
-                   .ino = ino,
-                   .offset = offset,
-                   .size = size};
     (void)file;
-    start(&call);
+    list(req, ino, size, offset, TRUE);
 }
 
 /* ---- files ---- */
 
+/*
+ * A mount that cannot write, on a server whose sizes are known to be right,
+ * needs no OPEN; what else OPEN would settle the number does.  The kernel sends
+ * no more of them once it has heard of it, nor RELEASE.
+ */
+static gboolean
+spare_open(FsOps *ops)
+{
+    if (ops->may_spare && mail_account_trusts_sizes(ops->account)) {
+        mail_account_promise_sizes(ops->account);
+        ops->spared = TRUE;
+    }
+    ops->may_spare = FALSE;
+    return ops->spared;
+}
+
 static gboolean
 ask_open(FsCall *call, MailFault *fault)
 {
+    struct fuse_file_info opened = {.noflush = 1};
     FsFile *file;
 
     if (!fs_tree_open(call->ops->tree, call->ino, &file, fault))
         return FALSE;
-    call->file.fh = (guint64)(guintptr)file;
-    call->file.direct_io = fs_file_is_made(file);
-    call->file.keep_cache = !fs_file_is_made(file);
-    call->file.noflush = 1;
-    if (fuse_reply_open(call->req, &call->file) != 0)
+    opened.fh = (guint64)(guintptr)file;
+    opened.direct_io = !fs_file_has_size(file);
+    opened.keep_cache = fs_file_keeps_pages(file);
+    /* Once, and no more: to whatever is on its way the kernel then pays no
+     * heed, so that another reader would be left with the guess. */
+    if (fs_cached_take_guess(call->ops->cached, call->ino))
+        fuse_lowlevel_notify_inval_inode(call->ops->session, call->ino, -1, 0);
+    if (fuse_reply_open(call->req, &opened) != 0)
         fs_file_free(file); /* whoever asked has gone: no RELEASE follows */
     return TRUE;
 }
@@ -417,12 +352,11 @@ ask_open(FsCall *call, MailFault *fault)
 static void
 op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
 {
-    FsCall call = {.ops = fuse_req_userdata(req),
-                   .req = req,
-                   .ask = ask_open,
-                   .ino = ino,
-                   .file = *file};
-    if ((file->flags & O_ACCMODE) != O_RDONLY)
+    FsCall call = {
+        .ops = fuse_req_userdata(req), .req = req, .ask = ask_open, .ino = ino};
+    if (spare_open(call.ops))
+        fuse_reply_err(req, ENOSYS);
+    else if ((file->flags & O_ACCMODE) != O_RDONLY)
         fuse_reply_err(req, EROFS);
     else
         start(&call);
@@ -439,12 +373,16 @@ op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *file)
 static gboolean
 ask_read(FsCall *call, MailFault *fault)
 {
-    const FsFile *file = (const FsFile *)(guintptr)call->file.fh;
+    const FsFile *file = call->file;
     g_autofree char *data = g_malloc(call->size);
+    guint64 offset = (guint64)call->offset;
+    FsTree *tree = call->ops->tree;
     gsize size;
 
-    if (!fs_tree_read(call->ops->tree, file, (guint64)call->offset, data,
-                      call->size, &size, fault))
+    if (file != NULL
+            ? !fs_tree_read(tree, file, offset, data, call->size, &size, fault)
+            : !fs_tree_read_unopened(tree, call->ino, offset, data, call->size,
+                                     &size, fault))
         return FALSE;
     fuse_reply_buf(call->req, data, size);
     return TRUE;
@@ -460,7 +398,7 @@ op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
                    .ino = ino,
                    .offset = offset,
                    .size = size,
-                   .file = *file};
+                   .file = (const FsFile *)(guintptr)file->fh};
     start(&call);
 }
 
@@ -537,22 +475,44 @@ op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
     start(&call);
 }
 
-/* ---- what changes something: refused, but for nudges ---- */
+/* ---- what changes something: refused, but for nudges and pins ---- */
 
 static void
 create(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
     FsOps *ops = fuse_req_userdata(req);
     FsAttributes attributes;
-    struct fuse_entry_param entry;
 
     if (!is_nudger(ops, req) ||
         !fs_nudger_create(ops->nudger, parent, name, &attributes)) {
         fuse_reply_err(req, EROFS);
         return;
     }
-    fill_entry(&attributes, &entry);
-    fuse_reply_entry(req, &entry);
+    reply_entry(req, parent, &attributes);
+}
+
+static gboolean
+ask_mkdir(FsCall *call, MailFault *fault)
+{
+    FsAttributes attributes;
+
+    if (!fs_tree_pin(call->ops->tree, call->ino, call->name, TRUE, &attributes,
+                     fault))
+        return FALSE;
+    reply_entry(call->req, call->ino, &attributes);
+    return TRUE;
+}
+
+static gboolean
+ask_rmdir(FsCall *call, MailFault *fault)
+{
+    FsAttributes attributes;
+
+    if (!fs_tree_pin(call->ops->tree, call->ino, call->name, FALSE, &attributes,
+                     fault))
+        return FALSE;
+    fuse_reply_err(call->req, 0);
+    return TRUE;
 }
 
 static void
@@ -568,7 +528,10 @@ static void
 op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 {
     (void)mode;
-    create(req, parent, name);
+    if (has_searches(parent))
+        start_named(req, ask_mkdir, parent, name);
+    else
+        create(req, parent, name);
 }
 
 static void
@@ -578,6 +541,15 @@ op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
     gboolean nudged =
         is_nudger(ops, req) && fs_nudger_delete(ops->nudger, parent, name);
     fuse_reply_err(req, nudged ? 0 : EROFS);
+}
+
+static void
+op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+    if (has_searches(parent))
+        start_named(req, ask_rmdir, parent, name);
+    else
+        op_unlink(req, parent, name);
 }
 
 static void
@@ -659,7 +631,13 @@ op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 static void
 op_init(void *data, struct fuse_conn_info *connection)
 {
-    (void)data;
+    FsOps *ops = data;
+
+    ops->may_spare = ops->read_only &&
+                     connection->capable & FUSE_CAP_NO_OPEN_SUPPORT &&
+                     mail_account_trusts_sizes(ops->account);
+    if (ops->may_spare)
+        fs_tree_do_without_open(ops->tree);
     /* Attributes come with every name: ls -l and find need them anyway. */
     connection->want |= connection->capable & FUSE_CAP_READDIRPLUS;
     connection->want &= ~(unsigned)FUSE_CAP_READDIRPLUS_AUTO;
@@ -673,6 +651,7 @@ op_init(void *data, struct fuse_conn_info *connection)
 static const struct fuse_lowlevel_ops operations = {
     .init = op_init,
     .lookup = op_lookup,
+    .forget = op_forget,
     .getattr = op_getattr,
     .opendir = op_opendir,
     .readdir = op_readdir,
@@ -686,7 +665,7 @@ static const struct fuse_lowlevel_ops operations = {
     .mknod = op_mknod,
     .mkdir = op_mkdir,
     .unlink = op_unlink,
-    .rmdir = op_unlink,
+    .rmdir = op_rmdir,
     .setattr = op_setattr,
     .rename = op_rename,
     .symlink = op_symlink,
@@ -739,8 +718,7 @@ fs_ops_new(FsTree *tree, MailAccount *account, Clock *clock, gint64 timeout,
     ops->done = done;
     ops->done_data = data;
     ops->park = fs_park_new(account, clock, timeout);
-    ops->cached =
-        g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
+    ops->cached = fs_cached_new(account);
     fuse_opt_add_arg(&arguments, "imapfs");
     fuse_opt_add_arg(&arguments, "-o");
     fuse_opt_add_arg(&arguments, mount_options);
@@ -807,7 +785,7 @@ fs_ops_free(FsOps *ops)
         g_main_context_iteration(NULL, TRUE);
     fs_nudger_free(ops->nudger);
     fs_park_free(ops->park);
-    g_hash_table_unref(ops->cached);
+    fs_cached_free(ops->cached);
     if (ops->session != NULL)
         fuse_session_destroy(ops->session);
     free(ops->buffer.mem);
@@ -825,6 +803,8 @@ fs_ops_describe(const FsOps *ops, GString *text)
 {
     g_string_append_printf(text, "nudges: %" G_GUINT64_FORMAT "\n",
                            fs_nudger_count(ops->nudger));
+    g_string_append_printf(text, "opening files: %s\n",
+                           ops->spared ? "left to the kernel" : "asked here");
 }
 
 const char *

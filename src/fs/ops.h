@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * The kernel's requests (libfuse, low level), each a question to fs/tree.h.
- * With notify.c the only module that knows libfuse, and the only place where
- * errors become errno values.
  */
 #ifndef IMAPFS_FS_OPS_H
 #define IMAPFS_FS_OPS_H

@@ -5,25 +5,9 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "fs/types.h"
 
 #define CONTROL_NAME ".imapfs"
-
-/*
- * Positions in a directory: "." and "..", mailboxes by id, messages by UID.
- */
-enum { AT_DOT = 0, AT_DOTDOT = 1, AT_MAILBOXES = 2 };
-#define AT_MESSAGES (G_GINT64_CONSTANT(1) << 32)
-
-struct FsTree {
-    MailAccount *account;
-    Clock *clock;
-    FsNaming naming;
-    const FsMadeFile *made; /* or NULL; a node's part is an index of it */
-    gpointer made_data;
-    uid_t uid;
-    gid_t gid;
-    gint64 started; /* seconds since 1970 */
-};
 
 FsTree *
 fs_tree_new(MailAccount *account, Clock *clock, FsNaming naming,
@@ -38,25 +22,49 @@ fs_tree_new(MailAccount *account, Clock *clock, FsNaming naming,
     tree->uid = getuid();
     tree->gid = getgid();
     tree->started = clock_wall(clock);
+    tree->memory = fs_parts_memory_new();
     return tree;
+}
+
+void
+fs_tree_list_views(FsTree *tree)
+{
+    tree->views_listed = TRUE;
 }
 
 void
 fs_tree_free(FsTree *tree)
 {
+    fs_parts_memory_free(tree->memory);
+    g_clear_pointer(&tree->texts, fs_texts_free);
     g_free(tree);
 }
 
-static gboolean
-not_found(MailFault *fault)
+void
+fs_tree_do_without_open(FsTree *tree)
+{
+    if (tree->texts == NULL)
+        tree->texts = fs_texts_new();
+}
+
+void
+fs_tree_forget(FsTree *tree, guint64 ino)
+{
+    FsNode node = fs_node_of(ino);
+    if (tree->texts != NULL && node.kind == FS_STATUS)
+        fs_texts_remove(tree->texts, node.uid);
+}
+
+/* ---- what the types share ---- */
+
+gboolean
+fs_tree_not_found(MailFault *fault)
 {
     return mail_fault_error(fault, IMAPFS_ERROR_NOT_FOUND, "no such file");
 }
 
-/* ---- attributes ---- */
-
-static void
-fill(const FsTree *tree, FsNode node, mode_t mode, FsAttributes *ret)
+void
+fs_tree_fill(const FsTree *tree, FsNode node, mode_t mode, FsAttributes *ret)
 {
     memset(ret, 0, sizeof *ret);
     ret->stat.st_ino = fs_node_ino(node);
@@ -67,328 +75,145 @@ fill(const FsTree *tree, FsNode node, mode_t mode, FsAttributes *ret)
     ret->stat.st_blksize = 4096;
 }
 
-static void
-fill_directory(const FsTree *tree, const MailMailbox *mailbox,
-               FsAttributes *ret)
+void
+fs_tree_fill_size(FsAttributes *attributes, MailViewSize size)
 {
-    FsNode node = {.kind = mailbox->parent ? FS_MAILBOX : FS_ROOT,
-                   .mailbox = mailbox->id};
-    /* Not the newest arrival: that is unknown until the mailbox is listed, and
-     * a time that changes while a directory is read alarms tar and rsync. */
-    gint64 when = MAX(mailbox->changed_at, tree->started);
-
-    fill(tree, node, S_IFDIR | 0700, ret);
-    ret->stat.st_mtime = ret->stat.st_ctime = ret->stat.st_atime = when;
-}
-
-static void
-fill_message(const FsTree *tree, const MailMailbox *mailbox,
-             const MailMessage *message, FsAttributes *ret)
-{
-    FsNode node = {
-        .kind = FS_MESSAGE, .mailbox = mailbox->id, .uid = message->uid};
-
-    fill(tree, node, S_IFREG | 0600, ret);
-    ret->generation = mailbox->uidvalidity;
-    ret->stat.st_size = (off_t)MIN(message->size, (guint64)G_MAXINT64);
-    ret->stat.st_blocks = (blkcnt_t)(message->size / 512 + 1);
-    ret->stat.st_mtime = ret->stat.st_atime = (time_t)message->internaldate;
-    ret->stat.st_ctime = (time_t)message->changed;
-}
-
-static void
-fill_control(const FsTree *tree, FsNode node, FsAttributes *ret)
-{
-    fill(tree, node, node.kind == FS_CONTROL ? S_IFDIR | 0500 : S_IFREG | 0400,
-         ret);
-    ret->stat.st_mtime = ret->stat.st_ctime = ret->stat.st_atime =
-        node.kind == FS_CONTROL ? tree->started : clock_wall(tree->clock);
-}
-
-/* The I-th file in .imapfs; NULL behind the last one. */
-static const FsMadeFile *
-made_file(const FsTree *tree, guint i)
-{
-    for (guint at = 0; tree->made != NULL && tree->made[at].name; at++) {
-        if (at == i)
-            return &tree->made[at];
-    }
-    return NULL;
-}
-
-/* ---- from numbers to objects ---- */
-
-static MailMailbox *
-find_mailbox(FsTree *tree, FsNode node, MailFault *fault)
-{
-    MailMailbox *mailbox = NULL;
-
-    if (node.kind == FS_ROOT)
-        return mail_account_root(tree->account);
-    if (node.kind == FS_MAILBOX || node.kind == FS_MESSAGE)
-        mailbox = node.mailbox
-                      ? mail_account_mailbox(tree->account, node.mailbox)
-                      : NULL;
-    if (mailbox == NULL)
-        not_found(fault);
-    return mailbox;
-}
-
-static gboolean
-find_message(FsTree *tree, FsNode node, MailMailbox **ret_mailbox,
-             MailMessage **ret, MailFault *fault)
-{
-    *ret_mailbox = find_mailbox(tree, node, fault);
-    return *ret_mailbox != NULL &&
-           mail_account_know_message(tree->account, *ret_mailbox, node.uid, ret,
-                                     fault);
-}
-
-guint64
-fs_tree_parent(FsTree *tree, guint64 ino)
-{
-    FsNode node = fs_node_of(ino);
-    MailMailbox *mailbox = NULL;
-
-    if (node.kind == FS_MESSAGE)
-        return fs_node_ino(
-            (FsNode){.kind = FS_MAILBOX, .mailbox = node.mailbox});
-    if (node.kind == FS_STATUS)
-        return fs_node_ino((FsNode){.kind = FS_CONTROL});
-    if (node.kind == FS_MAILBOX)
-        mailbox = mail_account_mailbox(tree->account, node.mailbox);
-    if (mailbox == NULL || mailbox->parent == NULL ||
-        mailbox->parent->parent == NULL)
-        return fs_node_ino((FsNode){.kind = FS_ROOT});
-    return fs_node_ino(
-        (FsNode){.kind = FS_MAILBOX, .mailbox = mailbox->parent->id});
+    attributes->stat.st_size = (off_t)MIN(size.octets, (guint64)G_MAXINT64);
+    attributes->stat.st_blocks = (blkcnt_t)(size.octets / 512 + 1);
+    attributes->inexact = !size.exact;
 }
 
 gboolean
-fs_tree_getattr(FsTree *tree, guint64 ino, FsAttributes *ret, MailFault *fault)
+fs_tree_find(FsTree *tree, guint64 ino, FsObject *ret, MailFault *fault)
 {
-    FsNode node = fs_node_of(ino);
-    MailMailbox *mailbox;
-    MailMessage *message;
+    const FsType *type;
 
-    switch (node.kind) {
-    case FS_ROOT:
-    case FS_MAILBOX:
-        mailbox = find_mailbox(tree, node, fault);
-        if (mailbox != NULL)
-            fill_directory(tree, mailbox, ret);
-        return mailbox != NULL;
-    case FS_MESSAGE:
-        if (!find_message(tree, node, &mailbox, &message, fault))
-            return FALSE;
-        fill_message(tree, mailbox, message, ret);
-        return TRUE;
-    case FS_STATUS:
-        if (made_file(tree, node.part) == NULL)
-            break;
-        fill_control(tree, node, ret);
-        return TRUE;
-    case FS_CONTROL:
-        fill_control(tree, node, ret);
-        return TRUE;
-    }
-    return not_found(fault);
-}
-
-/* The mailbox with that number, or NULL. */
-static MailMailbox *
-mailbox_of(FsTree *tree, FsNode node)
-{
-    MailFault ignored = {NULL, NULL};
-    MailMailbox *mailbox = find_mailbox(tree, node, &ignored);
-    g_clear_error(&ignored.error);
-    return mailbox;
+    *ret = (FsObject){.tree = tree, .node = fs_node_of(ino)};
+    type = fs_tree_type(ret->node.kind);
+    return type != NULL ? type->find(ret, fault) : fs_tree_not_found(fault);
 }
 
 gboolean
-fs_tree_known(FsTree *tree, guint64 ino, FsAttributes *ret,
-              char name[FS_NAME_MAX + 1])
+fs_tree_emit(FsReader *reader, const char *name, const FsObject *object,
+             gint64 next)
 {
-    FsNode node = fs_node_of(ino);
-    MailMailbox *mailbox = mailbox_of(tree, node);
-    MailMessage *message;
-    g_autofree char *its = NULL;
+    FsAttributes attributes;
 
-    if (mailbox == NULL || mailbox->parent == NULL)
-        return FALSE;
-    if (node.kind == FS_MAILBOX) {
-        its = fs_names_mailbox(mailbox);
-        fill_directory(tree, mailbox, ret);
-        return g_strlcpy(name, its, FS_NAME_MAX + 1) <= FS_NAME_MAX;
-    }
-    message = mail_mailbox_find(mailbox, node.uid);
-    if (message == NULL)
-        return FALSE;
-    fs_names_message(message, tree->naming, name);
-    fill_message(tree, mailbox, message, ret);
-    return TRUE;
-}
-
-char *
-fs_tree_path(FsTree *tree, guint64 ino)
-{
-    FsNode node = fs_node_of(ino);
-    const MailMailbox *mailbox = mailbox_of(tree, node);
-    GString *path;
-
-    if (mailbox == NULL || node.kind == FS_MESSAGE)
-        return NULL;
-    path = g_string_new(NULL);
-    for (; mailbox->parent != NULL; mailbox = mailbox->parent) {
-        g_autofree char *name = fs_names_mailbox(mailbox);
-        if (path->len > 0)
-            g_string_prepend_c(path, '/');
-        g_string_prepend(path, name);
-    }
-    return g_string_free(path, FALSE);
-}
-
-/* ---- names ---- */
-
-static gboolean
-lookup_message(FsTree *tree, MailMailbox *mailbox, const char *name,
-               FsAttributes *ret, MailFault *fault)
-{
-    guint32 uid = fs_names_uid(name);
-    char its[FS_NAME_MAX + 1];
-    MailMessage *message;
-
-    if (uid == 0 || !mailbox->selectable)
-        return not_found(fault);
-    if (!mail_account_know_message(tree->account, mailbox, uid, &message,
-                                   fault))
-        return FALSE;
-    fs_names_message(message, FS_NAMES_UID, its);
-    if (strcmp(name, its) != 0) {
-        fs_names_message(message, FS_NAMES_FULL, its);
-        if (strcmp(name, its) != 0)
-            return not_found(fault);
-    }
-    fill_message(tree, mailbox, message, ret);
-    return TRUE;
-}
-
-static gboolean
-lookup_made(FsTree *tree, const char *name, FsAttributes *ret, MailFault *fault)
-{
-    const FsMadeFile *file;
-
-    for (guint i = 0; (file = made_file(tree, i)) != NULL; i++) {
-        if (strcmp(name, file->name) == 0) {
-            fill_control(tree, (FsNode){.kind = FS_STATUS, .part = (guint16)i},
-                         ret);
-            return TRUE;
-        }
-    }
-    return not_found(fault);
-}
-
-gboolean
-fs_tree_lookup(FsTree *tree, guint64 parent, const char *name,
-               FsAttributes *ret, MailFault *fault)
-{
-    FsNode node = fs_node_of(parent);
-    MailMailbox *mailbox;
-    MailMailbox *child;
-
-    if (strcmp(name, ".") == 0)
-        return fs_tree_getattr(tree, parent, ret, fault);
-    if (strcmp(name, "..") == 0)
-        return fs_tree_getattr(tree, fs_tree_parent(tree, parent), ret, fault);
-    if (node.kind == FS_CONTROL)
-        return lookup_made(tree, name, ret, fault);
-    mailbox = find_mailbox(tree, node, fault);
-    if (mailbox == NULL)
-        return FALSE;
-    if (node.kind == FS_MESSAGE)
-        return mail_fault_error(fault, IMAPFS_ERROR_NOT_DIRECTORY,
-                                "a message is not a directory");
-    if (node.kind == FS_ROOT && strcmp(name, CONTROL_NAME) == 0) {
-        fill_control(tree, (FsNode){.kind = FS_CONTROL}, ret);
-        return TRUE;
-    }
-    if (strlen(name) > FS_NAME_MAX)
-        return mail_fault_error(fault, IMAPFS_ERROR_NAME_TOO_LONG,
-                                "the name is too long");
-    /* No mailbox has such a name, and no message. */
-    if (name[0] == '.')
-        return not_found(fault);
-    child = fs_names_find_mailbox(mailbox, name);
-    if (child != NULL) {
-        fill_directory(tree, child, ret);
-        return TRUE;
-    }
-    /* It may have been made since; whoever asks again will find it. */
-    if (fs_names_uid(name) == 0)
-        mail_account_visit_root(tree->account);
-    return lookup_message(tree, mailbox, name, ret, fault);
-}
-
-/* ---- directories ---- */
-
-gboolean
-fs_tree_opendir(FsTree *tree, guint64 ino, MailFault *fault)
-{
-    FsNode node = fs_node_of(ino);
-    MailMailbox *mailbox;
-
-    if (node.kind == FS_CONTROL)
-        return TRUE;
-    mailbox = find_mailbox(tree, node, fault);
-    if (mailbox == NULL)
-        return FALSE;
-    if (node.kind == FS_MESSAGE)
-        return mail_fault_error(fault, IMAPFS_ERROR_NOT_DIRECTORY,
-                                "a message is not a directory");
-    if (!mailbox->selectable)
-        mail_account_visit_root(tree->account);
-    return mail_account_know_mailboxes(tree->account, fault) &&
-           mail_account_visit(tree->account, mailbox, fault);
-}
-
-typedef struct {
-    FsTree *tree;
-    FsEntryFunc emit;
-    gpointer data;
-    gint64 offset;
-    guint emitted;
-} Reader;
-
-static gboolean
-emit(Reader *reader, const char *name, const FsAttributes *attributes,
-     gint64 next)
-{
-    if (!reader->emit(name, attributes, next, reader->data))
+    fs_tree_type(object->node.kind)->fill(object, &attributes);
+    if (!reader->emit(name, &attributes, next, reader->data))
         return FALSE;
     reader->offset = next;
     reader->emitted++;
     return TRUE;
 }
 
-static gboolean
-emit_dots(Reader *reader, guint64 ino)
+static FsNode
+root_node(FsTree *tree, FsNode node)
 {
-    MailFault ignored = {NULL, NULL};
-    FsAttributes attributes;
+    (void)tree;
+    (void)node;
+    return (FsNode){.kind = FS_ROOT};
+}
 
-    while (reader->offset < AT_MAILBOXES) {
-        gboolean is_dot = reader->offset == AT_DOT;
-        if (!fs_tree_getattr(reader->tree,
-                             is_dot ? ino : fs_tree_parent(reader->tree, ino),
-                             &attributes, &ignored)) {
-            g_clear_error(&ignored.error);
-            memset(&attributes, 0, sizeof attributes);
-            attributes.stat.st_mode = S_IFDIR;
-        }
-        if (!emit(reader, is_dot ? "." : "..", &attributes, reader->offset + 1))
-            return FALSE;
-    }
+/* ---- mailboxes ---- */
+
+static gboolean
+find_root(FsObject *object, MailFault *fault)
+{
+    (void)fault;
+    object->mailbox = mail_account_root(object->tree->account);
     return TRUE;
+}
+
+static gboolean
+find_mailbox(FsObject *object, MailFault *fault)
+{
+    if (object->node.mailbox != 0)
+        object->mailbox =
+            mail_account_mailbox(object->tree->account, object->node.mailbox);
+    return object->mailbox != NULL || fs_tree_not_found(fault);
+}
+
+static void
+fill_mailbox(const FsObject *object, FsAttributes *ret)
+{
+    /* Not the newest arrival: that is unknown until the mailbox is listed, and
+     * a time that changes while a directory is read alarms tar and rsync. */
+    gint64 when = MAX(object->mailbox->changed_at, object->tree->started);
+
+    fs_tree_fill(object->tree, object->node, S_IFDIR | 0700, ret);
+    ret->stat.st_mtime = ret->stat.st_ctime = ret->stat.st_atime = when;
+    ret->generation = object->mailbox->origin;
+}
+
+static FsNode
+mailbox_node(const MailMailbox *mailbox)
+{
+    if (mailbox->parent == NULL)
+        return (FsNode){.kind = FS_ROOT};
+    return (FsNode){.kind = FS_MAILBOX, .mailbox = mailbox->id};
+}
+
+static FsNode
+mailbox_parent(FsTree *tree, FsNode node)
+{
+    const MailMailbox *mailbox =
+        mail_account_mailbox(tree->account, node.mailbox);
+
+    if (mailbox == NULL || mailbox->parent == NULL)
+        return (FsNode){.kind = FS_ROOT};
+    return mailbox_node(mailbox->parent);
+}
+
+static FsObject
+child_object(const FsObject *directory, MailMailbox *child)
+{
+    return (FsObject){
+        .tree = directory->tree, .node = mailbox_node(child), .mailbox = child};
+}
+
+static gboolean
+lookup_in_mailbox(const FsObject *directory, const char *name, FsObject *ret,
+                  MailFault *fault)
+{
+    MailMailbox *child;
+
+    /* No mailbox has such a name, and no message. */
+    if (name[0] == '.')
+        return fs_views_find_named(directory, name, ret, fault);
+    child = fs_names_find_mailbox(directory->mailbox, name);
+    if (child != NULL) {
+        *ret = child_object(directory, child);
+        return TRUE;
+    }
+    if (fs_names_uid(name) == 0) {
+        if (!mail_account_know_mailboxes(directory->tree->account, fault))
+            return FALSE;
+        /* It may have been made since; whoever asks again will find it. */
+        mail_account_visit_root(directory->tree->account);
+    }
+    return fs_tree_find_named(directory, name, ret, fault);
+}
+
+static gboolean
+lookup_in_root(const FsObject *directory, const char *name, FsObject *ret,
+               MailFault *fault)
+{
+    if (strcmp(name, CONTROL_NAME) != 0)
+        return lookup_in_mailbox(directory, name, ret, fault);
+    *ret = (FsObject){.tree = directory->tree, .node = {.kind = FS_CONTROL}};
+    return TRUE;
+}
+
+gboolean
+fs_tree_visit_mailbox(const FsObject *directory, MailFault *fault)
+{
+    MailAccount *account = directory->tree->account;
+
+    if (!directory->mailbox->selectable)
+        mail_account_visit_root(account);
+    return mail_account_know_mailboxes(account, fault) &&
+           mail_account_visit(account, directory->mailbox, fault);
 }
 
 /* The index of the first child whose id is ID or larger. */
@@ -410,125 +235,577 @@ first_from(const GPtrArray *children, gint64 id)
 }
 
 static gboolean
-emit_mailboxes(Reader *reader, MailMailbox *parent)
+emit_mailboxes(const FsObject *directory, FsReader *reader)
 {
-    const GPtrArray *children = mail_mailbox_children(parent);
-    FsAttributes attributes;
+    const GPtrArray *children = mail_mailbox_children(directory->mailbox);
 
-    for (guint i = first_from(children, reader->offset - AT_MAILBOXES);
+    for (guint i = first_from(children, reader->offset - FS_AT_FIRST);
          i < children->len; i++) {
-        const MailMailbox *child = g_ptr_array_index(children, i);
-        g_autofree char *name = NULL;
-        name = fs_names_mailbox(child);
-        fill_directory(reader->tree, child, &attributes);
-        if (!emit(reader, name, &attributes, child->id + AT_MAILBOXES + 1))
+        FsObject child =
+            child_object(directory, g_ptr_array_index(children, i));
+        g_autofree char *name = fs_names_mailbox(child.mailbox);
+        if (!fs_tree_emit(reader, name, &child,
+                          child.mailbox->id + FS_AT_FIRST + 1))
             return FALSE;
     }
     return TRUE;
 }
 
 static gboolean
-emit_messages(Reader *reader, MailMailbox *mailbox)
+emit_views(const FsObject *directory, FsReader *reader)
 {
-    gint64 uid = MAX(reader->offset - AT_MESSAGES, 0);
+    return !directory->tree->views_listed || !directory->mailbox->selectable ||
+           directory->mailbox->parent == NULL ||
+           fs_views_emit(directory, reader);
+}
+
+static gboolean
+emit_messages(const FsObject *directory, FsReader *reader)
+{
+    const MailMailbox *mailbox = directory->mailbox;
+    gint64 uid = MAX(reader->offset - FS_AT_MESSAGES, 0);
     guint count = mail_mailbox_count(mailbox);
     char name[FS_NAME_MAX + 1];
-    FsAttributes attributes;
 
     if (!mailbox->selectable || uid > G_MAXUINT32)
         return TRUE; /* none, or behind the last one there can be */
     for (guint i = mail_mailbox_seek(mailbox, (guint32)uid); i < count; i++) {
-        const MailMessage *message = mail_mailbox_at(mailbox, i);
+        FsObject object =
+            fs_tree_message(directory, mail_mailbox_at(mailbox, i));
         if (mailbox->listing == MAIL_LISTING &&
-            message->uid > mailbox->listed_to)
+            object.node.uid > mailbox->listed_to)
             return TRUE;
-        fs_names_message(message, reader->tree->naming, name);
-        fill_message(reader->tree, mailbox, message, &attributes);
-        if (!emit(reader, name, &attributes, AT_MESSAGES + message->uid + 1))
+        fs_names_message(object.message, directory->tree->naming, name);
+        if (!fs_tree_emit(reader, name, &object,
+                          FS_AT_MESSAGES + object.node.uid + 1))
             return FALSE;
     }
     return TRUE;
 }
 
-static void
-emit_made(Reader *reader)
+static gboolean
+list_mailbox(const FsObject *directory, FsReader *reader, MailFault *fault)
 {
-    guint i = (guint)MIN(reader->offset - AT_MAILBOXES, G_MAXUINT16);
-    const FsMadeFile *file;
-    FsAttributes attributes;
+    gint64 last;
 
-    for (; (file = made_file(reader->tree, i)) != NULL; i++) {
-        fill_control(reader->tree,
-                     (FsNode){.kind = FS_STATUS, .part = (guint16)i},
-                     &attributes);
-        if (!emit(reader, file->name, &attributes, AT_MAILBOXES + i + 1))
-            return;
-    }
+    if (!emit_mailboxes(directory, reader) || !emit_views(directory, reader) ||
+        !emit_messages(directory, reader))
+        return TRUE;
+    /* At the end of what is known: is there more to come? */
+    last = MAX(reader->offset - FS_AT_MESSAGES - 1, 0);
+    return reader->emitted > 0 || last >= G_MAXUINT32 ||
+           mail_account_know_beyond(directory->tree->account,
+                                    directory->mailbox, (guint32)last, fault);
+}
+
+/* ---- messages ---- */
+
+/* MESSAGE may be NULL: nothing is known of it. */
+static FsNode
+message_node(const MailMailbox *mailbox, guint32 uid,
+             const MailMessage *message)
+{
+    guint renewed = message != NULL && message->renewed;
+    return (FsNode){.kind = FS_MESSAGE,
+                    .mailbox = mailbox->id,
+                    .uid = uid,
+                    .part =
+                        (mailbox->incarnation << 1 | renewed) & FS_PART_MAX};
+}
+
+guint64
+fs_tree_message_ino(const MailMailbox *mailbox, const MailMessage *message)
+{
+    return fs_node_ino(message_node(mailbox, message->uid, message));
+}
+
+static gboolean
+is_current(const MailMailbox *mailbox, FsNode node)
+{
+    const MailMessage *message = mail_mailbox_find(mailbox, node.uid);
+    return node.kind != FS_MESSAGE ||
+           node.part == message_node(mailbox, node.uid, message).part;
 }
 
 gboolean
-fs_tree_readdir(FsTree *tree, guint64 ino, gint64 offset, FsEntryFunc func,
-                gpointer data, MailFault *fault)
+fs_tree_find_message(FsObject *object, MailFault *fault)
 {
-    Reader reader = {tree, func, data, MAX(offset, 0), 0};
-    FsNode node = fs_node_of(ino);
-    MailMailbox *mailbox = NULL;
-    gint64 last;
-
-    if (node.kind != FS_CONTROL) {
-        mailbox = find_mailbox(tree, node, fault);
-        if (mailbox == NULL)
-            return FALSE;
-    }
-    if (!emit_dots(&reader, ino))
-        return TRUE;
-    if (node.kind == FS_CONTROL) {
-        emit_made(&reader);
-        return TRUE;
-    }
-    if (!emit_mailboxes(&reader, mailbox) || !emit_messages(&reader, mailbox))
-        return TRUE;
-    /* At the end of what is known: is there more to come? */
-    last = MAX(reader.offset - AT_MESSAGES - 1, 0);
-    return reader.emitted > 0 || last >= G_MAXUINT32 ||
-           mail_account_know_beyond(tree->account, mailbox, (guint32)last,
-                                    fault);
+    if (!find_mailbox(object, fault))
+        return FALSE;
+    if (!is_current(object->mailbox, object->node))
+        return mail_fault_error(fault, IMAPFS_ERROR_STALE,
+                                "it is another file by now");
+    return mail_account_know_message(object->tree->account, object->mailbox,
+                                     object->node.uid, &object->message, fault);
 }
 
-/* ---- files ---- */
+FsObject
+fs_tree_message(const FsObject *directory, MailMessage *message)
+{
+    return (FsObject){
+        .tree = directory->tree,
+        .node = message_node(directory->mailbox, message->uid, message),
+        .mailbox = directory->mailbox,
+        .message = message};
+}
 
-struct FsFile {
-    FsNode node;
-    guint32 uidvalidity;
-    char *text; /* of a file that is made when it is opened */
+gboolean
+fs_tree_find_named(const FsObject *directory, const char *name, FsObject *ret,
+                   MailFault *fault)
+{
+    MailMailbox *mailbox = directory->mailbox;
+    guint32 uid = fs_names_uid(name);
+    char its[FS_NAME_MAX + 1];
+    MailMessage *message;
+
+    if (uid == 0 || !mailbox->selectable)
+        return fs_tree_not_found(fault);
+    if (!mail_account_know_message(directory->tree->account, mailbox, uid,
+                                   &message, fault))
+        return FALSE;
+    fs_names_message(message, FS_NAMES_UID, its);
+    if (strcmp(name, its) != 0) {
+        fs_names_message(message, FS_NAMES_FULL, its);
+        if (strcmp(name, its) != 0)
+            return fs_tree_not_found(fault);
+    }
+    *ret = fs_tree_message(directory, message);
+    return TRUE;
+}
+
+static void
+fill_message(const FsObject *object, FsAttributes *ret)
+{
+    const MailMessage *message = object->message;
+
+    fs_tree_fill(object->tree, object->node, S_IFREG | 0600, ret);
+    ret->generation = object->mailbox->uidvalidity;
+    fs_tree_fill_size(ret, (MailViewSize){message->size, !message->renewed ||
+                                                             message->proven});
+    ret->stat.st_mtime = ret->stat.st_atime = (time_t)message->internaldate;
+    ret->stat.st_ctime = (time_t)message->changed;
+}
+
+/* What was promised once has to be right the second time. */
+static gboolean
+know_message_size(const FsObject *object, MailViewSize *ret, MailFault *fault)
+{
+    if (object->message->renewed &&
+        !mail_account_know_size(object->tree->account, object->mailbox,
+                                object->node.uid, fault))
+        return FALSE;
+    *ret = (MailViewSize){object->message->size, TRUE};
+    return TRUE;
+}
+
+static FsNode
+message_parent(FsTree *tree, FsNode node)
+{
+    (void)tree;
+    return (FsNode){.kind = FS_MAILBOX, .mailbox = node.mailbox};
+}
+
+static gboolean
+open_message(const FsObject *object, FsFile *file, MailFault *fault)
+{
+    if (!mail_account_know_size(object->tree->account, object->mailbox,
+                                object->node.uid, fault))
+        return FALSE;
+    file->resized = object->message->resized;
+    return TRUE;
+}
+
+static gboolean
+read_message(FsTree *tree, MailMailbox *mailbox, const FsFile *file,
+             guint64 offset, void *buffer, gsize size, gsize *ret_size,
+             MailFault *fault)
+{
+    return mail_account_read(tree->account, mailbox, file->node.uid, offset,
+                             buffer, size, ret_size, fault);
+}
+
+/* ---- .imapfs ---- */
+
+/* The I-th file in .imapfs; NULL behind the last one. */
+static const FsMadeFile *
+made_file(const FsTree *tree, guint i)
+{
+    for (guint at = 0; tree->made != NULL && tree->made[at].name; at++) {
+        if (at == i)
+            return &tree->made[at];
+    }
+    return NULL;
+}
+
+static gboolean
+find_control(FsObject *object, MailFault *fault)
+{
+    (void)object;
+    (void)fault;
+    return TRUE;
+}
+
+static void
+fill_control(const FsObject *object, FsAttributes *ret)
+{
+    fs_tree_fill(object->tree, object->node, S_IFDIR | 0500, ret);
+    ret->stat.st_mtime = ret->stat.st_ctime = ret->stat.st_atime =
+        object->tree->started;
+}
+
+static FsObject
+made_object(const FsObject *directory, guint i)
+{
+    return (FsObject){.tree = directory->tree,
+                      .node = {.kind = FS_STATUS, .part = (guint16)i}};
+}
+
+static gboolean
+lookup_in_control(const FsObject *directory, const char *name, FsObject *ret,
+                  MailFault *fault)
+{
+    const FsMadeFile *file;
+
+    for (guint i = 0; (file = made_file(directory->tree, i)) != NULL; i++) {
+        if (strcmp(name, file->name) == 0) {
+            FsTree *tree = directory->tree;
+            *ret = made_object(directory, i);
+            if (tree->texts != NULL)
+                ret->node.uid =
+                    fs_texts_add(tree->texts, file->text(tree->made_data));
+            return TRUE;
+        }
+    }
+    return fs_tree_not_found(fault);
+}
+
+static gboolean
+list_control(const FsObject *directory, FsReader *reader, MailFault *fault)
+{
+    guint i = (guint)MIN(reader->offset - FS_AT_FIRST, G_MAXUINT16);
+    const FsMadeFile *file;
+
+    (void)fault;
+    for (; (file = made_file(directory->tree, i)) != NULL; i++) {
+        FsObject object = made_object(directory, i);
+        if (!fs_tree_emit(reader, file->name, &object, FS_AT_FIRST + i + 1))
+            break;
+    }
+    return TRUE;
+}
+
+static gboolean
+find_made(FsObject *object, MailFault *fault)
+{
+    return made_file(object->tree, object->node.part) != NULL ||
+           fs_tree_not_found(fault);
+}
+
+/* The text with the number of NODE, or NULL. */
+static const char *
+text_of(const FsTree *tree, FsNode node)
+{
+    return tree->texts != NULL ? fs_texts_get(tree->texts, node.uid) : NULL;
+}
+
+static void
+fill_made(const FsObject *object, FsAttributes *ret)
+{
+    const char *text = text_of(object->tree, object->node);
+
+    fs_tree_fill(object->tree, object->node, S_IFREG | 0400, ret);
+    fs_tree_fill_size(
+        ret, (MailViewSize){text != NULL ? strlen(text) : 0, text != NULL});
+    ret->stat.st_mtime = ret->stat.st_ctime = ret->stat.st_atime =
+        clock_wall(object->tree->clock);
+}
+
+static FsNode
+made_parent(FsTree *tree, FsNode node)
+{
+    (void)tree;
+    (void)node;
+    return (FsNode){.kind = FS_CONTROL};
+}
+
+static gboolean
+open_made(const FsObject *object, FsFile *file, MailFault *fault)
+{
+    const FsTree *tree = object->tree;
+
+    (void)fault;
+    file->text = made_file(tree, object->node.part)->text(tree->made_data);
+    return TRUE;
+}
+
+/* ---- kinds ---- */
+
+static const FsType root_type = {
+    .find = find_root,
+    .fill = fill_mailbox,
+    .parent = root_node,
+    .lookup = lookup_in_root,
+    .visit = fs_tree_visit_mailbox,
+    .list = list_mailbox,
 };
+
+static const FsType mailbox_type = {
+    .find = find_mailbox,
+    .fill = fill_mailbox,
+    .parent = mailbox_parent,
+    .xattrs = fs_xattrs_mailbox,
+    .lookup = lookup_in_mailbox,
+    .visit = fs_tree_visit_mailbox,
+    .list = list_mailbox,
+};
+
+static const FsType message_type = {
+    .find = fs_tree_find_message,
+    .fill = fill_message,
+    .know_size = know_message_size,
+    .parent = message_parent,
+    .xattrs = fs_xattrs_message,
+    .open = open_message,
+    .read = read_message,
+};
+
+static const FsType control_type = {
+    .find = find_control,
+    .fill = fill_control,
+    .parent = root_node,
+    .lookup = lookup_in_control,
+    .list = list_control,
+};
+
+static const FsType made_type = {
+    .find = find_made,
+    .fill = fill_made,
+    .parent = made_parent,
+    .open = open_made,
+};
+
+const FsType *
+fs_tree_type(FsKind kind)
+{
+    static const FsType *const types[] = {
+        [FS_ROOT] = &root_type,
+        [FS_MAILBOX] = &mailbox_type,
+        [FS_MESSAGE] = &message_type,
+        [FS_CONTROL] = &control_type,
+        [FS_STATUS] = &made_type,
+        [FS_VIEW] = &fs_views_type,
+        [FS_PARTS] = &fs_parts_type,
+        [FS_PART] = &fs_parts_part_type,
+        [FS_HEADERS] = &fs_parts_headers_type,
+        [FS_TEXT] = &fs_parts_text_type,
+        [FS_SEARCH] = &fs_views_search_type,
+        [FS_THREAD] = &fs_views_thread_type,
+    };
+    return (guint)kind < G_N_ELEMENTS(types) ? types[kind] : NULL;
+}
+
+/* ---- questions about what is there ---- */
+
+guint64
+fs_tree_parent(FsTree *tree, guint64 ino)
+{
+    FsNode node = fs_node_of(ino);
+    const FsType *type = fs_tree_type(node.kind);
+
+    return fs_node_ino(type ? type->parent(tree, node) : root_node(tree, node));
+}
+
+/* What is made from messages has a size that holds once it is opened; here
+ * nobody does that. */
+static gboolean
+find_size(const FsObject *object, MailFault *fault)
+{
+    const FsType *type = fs_tree_type(object->node.kind);
+    FsFile file = {.node = object->node};
+
+    return type->open == NULL || !fs_node_is_of_view(object->node) ||
+           type->open(object, &file, fault);
+}
+
+gboolean
+fs_tree_getattr(FsTree *tree, guint64 ino, FsAttributes *ret, MailFault *fault)
+{
+    const FsType *type;
+    MailViewSize size;
+    FsObject object;
+
+    if (!fs_tree_find(tree, ino, &object, fault) ||
+        (tree->texts != NULL && !find_size(&object, fault)))
+        return FALSE;
+    type = fs_tree_type(object.node.kind);
+    if (type->know_size != NULL && !type->know_size(&object, &size, fault))
+        return FALSE;
+    type->fill(&object, ret);
+    if (type->know_size != NULL)
+        fs_tree_fill_size(ret, size);
+    return TRUE;
+}
+
+gboolean
+fs_tree_known(FsTree *tree, guint64 ino, FsAttributes *ret,
+              char name[FS_NAME_MAX + 1])
+{
+    FsObject object = {.tree = tree, .node = fs_node_of(ino)};
+    g_autofree char *its = NULL;
+
+    if (object.node.kind != FS_MAILBOX && object.node.kind != FS_MESSAGE)
+        return FALSE;
+    object.mailbox = mail_account_mailbox(tree->account, object.node.mailbox);
+    if (object.mailbox == NULL || object.mailbox->parent == NULL)
+        return FALSE;
+    if (object.node.kind == FS_MAILBOX) {
+        its = fs_names_mailbox(object.mailbox);
+        fill_mailbox(&object, ret);
+        return g_strlcpy(name, its, FS_NAME_MAX + 1) <= FS_NAME_MAX;
+    }
+    object.message = mail_mailbox_find(object.mailbox, object.node.uid);
+    if (object.message == NULL || !is_current(object.mailbox, object.node))
+        return FALSE;
+    fs_names_message(object.message, tree->naming, name);
+    fill_message(&object, ret);
+    return TRUE;
+}
+
+char *
+fs_tree_path(FsTree *tree, guint64 ino)
+{
+    FsNode node = fs_node_of(ino);
+    const MailMailbox *mailbox = NULL;
+    GString *path;
+
+    if (node.kind == FS_ROOT)
+        mailbox = mail_account_root(tree->account);
+    else if (node.kind == FS_MAILBOX)
+        mailbox = mail_account_mailbox(tree->account, node.mailbox);
+    if (mailbox == NULL)
+        return NULL;
+    path = g_string_new(NULL);
+    for (; mailbox->parent != NULL; mailbox = mailbox->parent) {
+        g_autofree char *name = fs_names_mailbox(mailbox);
+        if (path->len > 0)
+            g_string_prepend_c(path, '/');
+        g_string_prepend(path, name);
+    }
+    return g_string_free(path, FALSE);
+}
+
+/* ---- questions about directories ---- */
+
+void
+fs_tree_watched(FsTree *tree, guint64 ino)
+{
+    FsNode node = fs_node_of(ino);
+    MailMailbox *mailbox =
+        node.kind == FS_MAILBOX
+            ? mail_account_mailbox(tree->account, node.mailbox)
+            : NULL;
+    if (mailbox != NULL)
+        mail_account_keep_fresh(tree->account, mailbox);
+}
+
+static gboolean
+find_directory(FsTree *tree, guint64 ino, FsObject *ret, MailFault *fault)
+{
+    const FsType *type = fs_tree_type(fs_node_of(ino).kind);
+
+    if (type != NULL && type->list == NULL)
+        return mail_fault_error(fault, IMAPFS_ERROR_NOT_DIRECTORY,
+                                "a file is not a directory");
+    return fs_tree_find(tree, ino, ret, fault);
+}
+
+gboolean
+fs_tree_lookup(FsTree *tree, guint64 parent, const char *name,
+               FsAttributes *ret, MailFault *fault)
+{
+    FsObject directory;
+    FsObject object;
+
+    if (strcmp(name, ".") == 0)
+        return fs_tree_getattr(tree, parent, ret, fault);
+    if (strcmp(name, "..") == 0)
+        return fs_tree_getattr(tree, fs_tree_parent(tree, parent), ret, fault);
+    if (!find_directory(tree, parent, &directory, fault))
+        return FALSE;
+    if (strlen(name) > FS_NAME_MAX)
+        return mail_fault_error(fault, IMAPFS_ERROR_NAME_TOO_LONG,
+                                "the name is too long");
+    if (!fs_tree_type(directory.node.kind)
+             ->lookup(&directory, name, &object, fault))
+        return FALSE;
+    fs_tree_type(object.node.kind)->fill(&object, ret);
+    return TRUE;
+}
+
+gboolean
+fs_tree_opendir(FsTree *tree, guint64 ino, MailFault *fault)
+{
+    FsObject directory;
+    const FsType *type;
+
+    if (!find_directory(tree, ino, &directory, fault))
+        return FALSE;
+    type = fs_tree_type(directory.node.kind);
+    return type->visit == NULL || type->visit(&directory, fault);
+}
+
+static gboolean
+emit_dots(FsTree *tree, guint64 ino, FsReader *reader)
+{
+    MailFault ignored = {NULL, NULL};
+    FsObject object;
+
+    while (reader->offset < FS_AT_FIRST) {
+        gboolean is_dot = reader->offset == FS_AT_DOT;
+        if (!fs_tree_find(tree, is_dot ? ino : fs_tree_parent(tree, ino),
+                          &object, &ignored)) {
+            g_clear_error(&ignored.error);
+            fs_tree_find(tree, fs_node_ino((FsNode){.kind = FS_ROOT}), &object,
+                         &ignored);
+        }
+        if (!fs_tree_emit(reader, is_dot ? "." : "..", &object,
+                          reader->offset + 1))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+gboolean
+fs_tree_readdir(FsTree *tree, guint64 ino, gint64 offset, FsEntryFunc emit,
+                gpointer data, MailFault *fault)
+{
+    FsReader reader = {emit, data, MAX(offset, 0), 0};
+    FsObject directory;
+
+    if (!find_directory(tree, ino, &directory, fault))
+        return FALSE;
+    return !emit_dots(tree, ino, &reader) ||
+           fs_tree_type(directory.node.kind)->list(&directory, &reader, fault);
+}
+
+/* ---- questions about files ---- */
 
 gboolean
 fs_tree_open(FsTree *tree, guint64 ino, FsFile **ret, MailFault *fault)
 {
-    FsNode node = fs_node_of(ino);
-    const FsMadeFile *made = made_file(tree, node.part);
-    MailMailbox *mailbox = NULL;
-    FsFile *file;
+    const FsType *type = fs_tree_type(fs_node_of(ino).kind);
+    FsFile file = {.node = fs_node_of(ino)};
+    FsObject object;
 
-    if (node.kind == FS_STATUS && made == NULL)
-        return not_found(fault);
-    if (node.kind != FS_MESSAGE && node.kind != FS_STATUS)
+    if (type != NULL && type->open == NULL)
         return mail_fault_error(fault, IMAPFS_ERROR_IS_DIRECTORY,
                                 "it is a directory");
-    if (node.kind == FS_MESSAGE) {
-        mailbox = find_mailbox(tree, node, fault);
-        if (mailbox == NULL ||
-            !mail_account_know_size(tree->account, mailbox, node.uid, fault))
-            return FALSE;
-    }
-    file = g_new0(FsFile, 1);
-    file->node = node;
-    if (mailbox != NULL)
-        file->uidvalidity = mailbox->uidvalidity;
-    else
-        file->text = made->text(tree->made_data);
-    *ret = file;
+    if (!fs_tree_find(tree, ino, &object, fault) ||
+        !type->open(&object, &file, fault))
+        return FALSE;
+    if (object.mailbox != NULL)
+        file.uidvalidity = object.mailbox->uidvalidity;
+    *ret = g_memdup2(&file, sizeof file);
     return TRUE;
 }
 
@@ -540,9 +817,15 @@ fs_file_free(FsFile *file)
 }
 
 gboolean
-fs_file_is_made(const FsFile *file)
+fs_file_has_size(const FsFile *file)
 {
-    return file->text != NULL;
+    return file->text == NULL;
+}
+
+gboolean
+fs_file_keeps_pages(const FsFile *file)
+{
+    return fs_file_has_size(file) && !file->resized;
 }
 
 static gsize
@@ -566,10 +849,11 @@ fs_tree_read(FsTree *tree, const FsFile *file, guint64 offset, void *buffer,
         *ret_size = read_text(file->text, offset, buffer, size);
         return TRUE;
     }
-    mailbox = find_mailbox(tree, file->node, fault);
+    mailbox = mail_account_mailbox(tree->account, file->node.mailbox);
     if (mailbox != NULL && mailbox->uidvalidity == file->uidvalidity &&
-        mail_account_read(tree->account, mailbox, file->node.uid, offset,
-                          buffer, size, ret_size, fault))
+        is_current(mailbox, file->node) &&
+        fs_tree_type(file->node.kind)
+            ->read(tree, mailbox, file, offset, buffer, size, ret_size, fault))
         return TRUE;
     /* Its name was there when it was opened: it is what it was no more. */
     if (fault->want == NULL && (fault->error == NULL ||
@@ -580,257 +864,24 @@ fs_tree_read(FsTree *tree, const FsFile *file, guint64 offset, void *buffer,
     return FALSE;
 }
 
-/* ---- extended attributes ---- */
-
-typedef char *(*XattrFunc)(const FsTree *tree, const MailMailbox *mailbox,
-                           const MailMessage *message);
-
-static char *
-xattr_flags(const FsTree *tree, const MailMailbox *mailbox,
-            const MailMessage *message)
+gboolean
+fs_tree_read_unopened(FsTree *tree, guint64 ino, guint64 offset, void *buffer,
+                      gsize size, gsize *ret_size, MailFault *fault)
 {
-    (void)tree;
-    return mail_mailbox_flags_text(mailbox, message->flags);
-}
+    FsFile file = {.node = fs_node_of(ino)};
+    const char *text = text_of(tree, file.node);
+    FsObject object;
 
-#define FLAG_XATTR(function, flag)                                        \
-    static char *function(const FsTree *tree, const MailMailbox *mailbox, \
-                          const MailMessage *message)                     \
-    {                                                                     \
-        (void)tree;                                                       \
-        (void)mailbox;                                                    \
-        return g_strdup(message->flags & (flag) ? "1" : "0");             \
-    }
-
-FLAG_XATTR(xattr_seen, MAIL_FLAG_SEEN)
-FLAG_XATTR(xattr_flagged, MAIL_FLAG_FLAGGED)
-FLAG_XATTR(xattr_answered, MAIL_FLAG_ANSWERED)
-FLAG_XATTR(xattr_draft, MAIL_FLAG_DRAFT)
-
-static char *
-xattr_uid(const FsTree *tree, const MailMailbox *mailbox,
-          const MailMessage *message)
-{
-    (void)tree;
-    (void)mailbox;
-    return g_strdup_printf("%u", message->uid);
-}
-
-static char *
-xattr_uidvalidity(const FsTree *tree, const MailMailbox *mailbox,
-                  const MailMessage *message)
-{
-    (void)tree;
-    (void)message;
-    return g_strdup_printf("%u", mailbox->uidvalidity);
-}
-
-static char *
-xattr_modseq(const FsTree *tree, const MailMailbox *mailbox,
-             const MailMessage *message)
-{
-    (void)tree;
-    (void)mailbox;
-    if (message->modseq == 0)
-        return NULL;
-    return g_strdup_printf("%" G_GUINT64_FORMAT, message->modseq);
-}
-
-static char *
-xattr_internaldate(const FsTree *tree, const MailMailbox *mailbox,
-                   const MailMessage *message)
-{
-    g_autoptr(GDateTime) when =
-        g_date_time_new_from_unix_utc(message->internaldate);
-    (void)tree;
-    (void)mailbox;
-    return when ? g_date_time_format_iso8601(when) : NULL;
-}
-
-#define FIELD_XATTR(function, field)                                      \
-    static char *function(const FsTree *tree, const MailMailbox *mailbox, \
-                          const MailMessage *message)                     \
-    {                                                                     \
-        const char *value = mail_message_field(message, field);           \
-        (void)tree;                                                       \
-        (void)mailbox;                                                    \
-        return *value != '\0' ? g_strdup(value) : NULL;                   \
-    }
-
-FIELD_XATTR(xattr_from, MAIL_FIELD_FROM)
-FIELD_XATTR(xattr_to, MAIL_FIELD_TO)
-FIELD_XATTR(xattr_subject, MAIL_FIELD_SUBJECT)
-FIELD_XATTR(xattr_message_id, MAIL_FIELD_MESSAGE_ID)
-FIELD_XATTR(xattr_emailid, MAIL_FIELD_EMAILID)
-FIELD_XATTR(xattr_threadid, MAIL_FIELD_THREADID)
-
-static char *
-xattr_url(const FsTree *tree, const MailMailbox *mailbox,
-          const MailMessage *message)
-{
-    return mail_account_url(tree->account, mailbox, message->uid);
-}
-
-static char *
-xattr_mime_type(const FsTree *tree, const MailMailbox *mailbox,
-                const MailMessage *message)
-{
-    (void)tree;
-    (void)mailbox;
-    (void)message;
-    return g_strdup("message/rfc822");
-}
-
-/* The first to ask hears of none; the server is asked, and nobody waits. */
-static char *
-xattr_preview(const FsTree *tree, const MailMailbox *mailbox,
-              const MailMessage *message)
-{
-    return g_strdup(mail_account_preview(
-        tree->account, mail_account_mailbox(tree->account, mailbox->id),
-        message->uid));
-}
-
-typedef struct {
-    const char *name;
-    XattrFunc value; /* NULL when it has none */
-} Xattr;
-
-static const Xattr message_xattrs[] = {
-    {"user.imap.flags", xattr_flags},
-    {"user.imap.seen", xattr_seen},
-    {"user.imap.flagged", xattr_flagged},
-    {"user.imap.answered", xattr_answered},
-    {"user.imap.draft", xattr_draft},
-    {"user.imap.uid", xattr_uid},
-    {"user.imap.uidvalidity", xattr_uidvalidity},
-    {"user.imap.modseq", xattr_modseq},
-    {"user.imap.internaldate", xattr_internaldate},
-    {"user.imap.from", xattr_from},
-    {"user.imap.to", xattr_to},
-    {"user.imap.subject", xattr_subject},
-    {"user.imap.message-id", xattr_message_id},
-    {"user.imap.url", xattr_url},
-    {"user.imap.emailid", xattr_emailid},
-    {"user.imap.threadid", xattr_threadid},
-    {"user.imap.preview", xattr_preview},
-    {"user.mime_type", xattr_mime_type},
-};
-
-static char *
-xattr_messages(const FsTree *tree, const MailMailbox *mailbox,
-               const MailMessage *message)
-{
-    (void)tree;
-    (void)message;
-    if (mailbox->listing != MAIL_LISTED)
-        return NULL;
-    return g_strdup_printf("%u", mail_mailbox_count(mailbox));
-}
-
-static char *
-xattr_unseen(const FsTree *tree, const MailMailbox *mailbox,
-             const MailMessage *message)
-{
-    guint unseen = 0;
-
-    (void)tree;
-    (void)message;
-    if (mailbox->listing != MAIL_LISTED)
-        return NULL;
-    for (guint i = 0; i < mail_mailbox_count(mailbox); i++)
-        unseen += !(mail_mailbox_at(mailbox, i)->flags & MAIL_FLAG_SEEN);
-    return g_strdup_printf("%u", unseen);
-}
-
-static char *
-xattr_special_use(const FsTree *tree, const MailMailbox *mailbox,
-                  const MailMessage *message)
-{
-    (void)tree;
-    (void)message;
-    return g_strdup(mailbox->special_use);
-}
-
-static char *
-xattr_validity_if_known(const FsTree *tree, const MailMailbox *mailbox,
-                        const MailMessage *message)
-{
-    return mailbox->uidvalidity != 0 ? xattr_uidvalidity(tree, mailbox, message)
-                                     : NULL;
-}
-
-static const Xattr mailbox_xattrs[] = {
-    {"user.imap.messages", xattr_messages},
-    {"user.imap.unseen", xattr_unseen},
-    {"user.imap.uidvalidity", xattr_validity_if_known},
-    {"user.imap.special-use", xattr_special_use},
-};
-
-/* What INO is, and which attributes things like it may have. */
-typedef struct {
-    MailMailbox *mailbox;
-    MailMessage *message;
-    const Xattr *xattrs;
-    gsize n;
-} Attributed;
-
-static gboolean
-find_attributed(FsTree *tree, guint64 ino, Attributed *ret, MailFault *fault)
-{
-    FsNode node = fs_node_of(ino);
-
-    memset(ret, 0, sizeof *ret);
-    if (node.kind == FS_MESSAGE) {
-        ret->xattrs = message_xattrs;
-        ret->n = G_N_ELEMENTS(message_xattrs);
-        return find_message(tree, node, &ret->mailbox, &ret->message, fault);
-    }
-    if (node.kind != FS_MAILBOX)
+    if (file.node.kind == FS_STATUS) {
+        *ret_size = read_text(text ? text : "", offset, buffer, size);
         return TRUE;
-    ret->xattrs = mailbox_xattrs;
-    ret->n = G_N_ELEMENTS(mailbox_xattrs);
-    ret->mailbox = find_mailbox(tree, node, fault);
-    return ret->mailbox != NULL;
-}
-
-gboolean
-fs_tree_getxattr(FsTree *tree, guint64 ino, const char *name, char **ret_value,
-                 MailFault *fault)
-{
-    Attributed it;
-
-    *ret_value = NULL;
-    if (!find_attributed(tree, ino, &it, fault))
-        return FALSE;
-    for (gsize i = 0; i < it.n; i++) {
-        if (strcmp(name, it.xattrs[i].name) == 0)
-            *ret_value = it.xattrs[i].value(tree, it.mailbox, it.message);
     }
-    return *ret_value != NULL ||
-           mail_fault_error(fault, IMAPFS_ERROR_NO_ATTRIBUTE,
-                            "no such attribute");
-}
-
-gboolean
-fs_tree_listxattr(FsTree *tree, guint64 ino, GString **ret_names,
-                  MailFault *fault)
-{
-    Attributed it;
-
-    *ret_names = NULL;
-    if (!find_attributed(tree, ino, &it, fault))
+    if (!fs_tree_find(tree, ino, &object, fault) || !find_size(&object, fault))
         return FALSE;
-    *ret_names = g_string_new(NULL);
-    for (gsize i = 0; i < it.n; i++) {
-        XattrFunc func = it.xattrs[i].value;
-        g_autofree char *value = NULL;
-        /* Not listed: to ask for it has a price. */
-        if (func != xattr_preview)
-            value = func(tree, it.mailbox, it.message);
-        if (value != NULL)
-            g_string_append_len(*ret_names, it.xattrs[i].name,
-                                (gssize)strlen(it.xattrs[i].name) + 1);
-    }
-    return TRUE;
+    /* There is no room for incarnations in the numbers of what views have. */
+    if (fs_node_is_of_view(file.node) && object.mailbox->incarnation != 0)
+        return mail_fault_error(fault, IMAPFS_ERROR_STALE,
+                                "the mailbox was replaced by another");
+    file.uidvalidity = object.mailbox->uidvalidity;
+    return fs_tree_read(tree, &file, offset, buffer, size, ret_size, fault);
 }

@@ -9,7 +9,7 @@ enum {
     IMAP_RESPONSE_MAX =
         80 << 20,        /* octets of one response, literals included */
     IMAP_DEPTH_MAX = 64, /* parentheses inside each other */
-    IMAP_BODIES_MAX = 4, /* body sections we ask for in one FETCH */
+    IMAP_BODIES_MAX = 8, /* body sections we ask for in one FETCH */
     IMAP_MAILBOX_NAME_MAX = 4000, /* octets of a mailbox name */
     IMAP_MAILBOXES_MAX = 50000,   /* mailboxes of an account */
 };

@@ -9,7 +9,7 @@
 
 enum {
     DEPTH_INTERACTIVE = 12, /* commands in flight on one link */
-    DEPTH_AHEAD = 8,
+    DEPTH_AHEAD = 32,
     CROWDED = 3, /* somebody who waits had better have another link */
 };
 #define RETRY_FIRST (500 * CLOCK_MILLISECOND)
@@ -67,11 +67,11 @@ struct ImapPool {
     guint retry_timer;
     guint limit_timer;
     guint sweep_timer;
-    gboolean wanted;               /* somebody was sent away without a link */
-    gboolean slow;                 /* compression pays */
-    gint64 idle_renewal;           /* see imap_session_set_idle_renewal() */
-    gint64 slept;                  /* clock_slept() when it was looked at */
-    gboolean asleep;               /* connections are dropped for that */
+    gboolean wanted;     /* somebody was sent away without a link */
+    guint64 speed;       /* of the wire, octets per second; 0: not measured */
+    gint64 idle_renewal; /* see imap_session_set_idle_renewal() */
+    gint64 slept;        /* clock_slept() when it was looked at */
+    gboolean asleep;     /* connections are dropped for that */
     guint64 octets_in, octets_out; /* of links that are closed */
     guint64 commands;
 };
@@ -138,6 +138,13 @@ examine(ImapLink *link, const char *mailbox)
 
 /* ---- events of a session ---- */
 
+/* Compression pays. */
+static gboolean
+is_slow(const ImapPool *pool)
+{
+    return pool->speed != 0 && pool->speed < COMPRESS_BELOW;
+}
+
 /* Learns how fast octets come while there is nothing but the wire to wait for.
  */
 static void
@@ -157,11 +164,11 @@ measure(ImapLink *link)
     link->seen_at = now;
     if (link->sample_octets < SPEED_SAMPLE)
         return;
-    link->pool->slow = (gint64)link->sample_octets * CLOCK_SECOND <
-                       link->sample_time * COMPRESS_BELOW;
+    link->pool->speed =
+        link->sample_octets * CLOCK_SECOND / (guint64)MAX(link->sample_time, 1);
     link->sample_octets = 0;
     link->sample_time = 0;
-    if (link->pool->slow)
+    if (is_slow(link->pool))
         imap_session_compress(link->session);
 }
 
@@ -172,7 +179,7 @@ on_ready(ImapSession *session, gpointer data)
     ImapPool *pool = link->pool;
 
     link->ready = TRUE;
-    if (pool->slow)
+    if (is_slow(pool))
         imap_session_compress(session);
     pool->events->available(pool->data);
 }
@@ -661,6 +668,14 @@ imap_link_send_aside(ImapLink *link, ImapCommand *command, ImapDone done,
     imap_session_send_aside(link->session, command, done, data);
 }
 
+void
+imap_link_search(ImapLink *link, ImapCommand *command, ImapSearchKind kind,
+                 ImapFinding finding, ImapDone done, gpointer data)
+{
+    link->pool->commands++;
+    imap_session_search(link->session, command, kind, finding, done, data);
+}
+
 const char *
 imap_link_mailbox(const ImapLink *link)
 {
@@ -685,6 +700,17 @@ imap_link_capabilities(const ImapLink *link)
     return imap_session_capabilities(link->session);
 }
 
+guint
+imap_pool_capabilities(const ImapPool *pool)
+{
+    for (guint i = 0; i < pool->links->len; i++) {
+        const ImapLink *link = g_ptr_array_index(pool->links, i);
+        if (link->ready)
+            return imap_link_capabilities(link);
+    }
+    return 0;
+}
+
 ImapLink *
 imap_pool_find(ImapPool *pool, ImapSession *session)
 {
@@ -706,6 +732,12 @@ void
 imap_pool_set_idle_renewal(ImapPool *pool, gint64 silence)
 {
     pool->idle_renewal = CLAMP(silence, IDLE_RENEWAL_MIN, IDLE_RENEWAL);
+}
+
+guint64
+imap_pool_speed(const ImapPool *pool)
+{
+    return pool->speed;
 }
 
 ImapPoolCounts
@@ -732,15 +764,10 @@ imap_pool_counts(const ImapPool *pool)
 void
 imap_pool_describe(const ImapPool *pool, GString *text)
 {
-    const ImapLink *first = NULL;
+    guint known = imap_pool_capabilities(pool);
 
-    for (guint i = 0; i < pool->links->len && first == NULL; i++) {
-        const ImapLink *link = g_ptr_array_index(pool->links, i);
-        first = link->ready ? link : NULL;
-    }
-    if (first != NULL) {
-        g_autofree char *capabilities =
-            imap_capabilities_text(imap_session_capabilities(first->session));
+    if (known != 0) {
+        g_autofree char *capabilities = imap_capabilities_text(known);
         g_string_append_printf(text, "capabilities used: %s\n", capabilities);
     }
     for (guint i = 0; i < pool->links->len; i++) {

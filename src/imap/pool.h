@@ -83,12 +83,17 @@ void imap_link_send(ImapLink *link, ImapCommand *command, ImapDone done,
 /* The same, for what nobody waits for. */
 void imap_link_send_aside(ImapLink *link, ImapCommand *command, ImapDone done,
                           gpointer data);
+/* The same, for what finds something: imap_session_search(). */
+void imap_link_search(ImapLink *link, ImapCommand *command, ImapSearchKind kind,
+                      ImapFinding finding, ImapDone done, gpointer data);
 /* The mailbox it has selected or is about to, NULL for none. */
 const char *imap_link_mailbox(const ImapLink *link);
 gboolean imap_link_is_selected(const ImapLink *link);
 /* Good for as long as the link. */
 const ImapSelected *imap_link_state(const ImapLink *link);
 guint imap_link_capabilities(const ImapLink *link);
+/* Of whichever link there is; 0 when there is none. */
+guint imap_pool_capabilities(const ImapPool *pool);
 /* Departures are told by VANISHED (RFC 7162, RFC 9586), not by EXPUNGE. */
 gboolean imap_link_says_vanished(const ImapLink *link);
 /* The session behind it, to tell links apart in callbacks of commands. */
@@ -99,6 +104,9 @@ ImapLink *imap_pool_find(ImapPool *pool, ImapSession *session);
 gint64 imap_pool_idle_renewal(const ImapPool *pool);
 void imap_pool_set_idle_renewal(ImapPool *pool, gint64 silence);
 
+/* Of the wire, in octets per second; 0 while so little, or all of it so fast,
+ * has come that it could not be measured. */
+guint64 imap_pool_speed(const ImapPool *pool);
 ImapPoolCounts imap_pool_counts(const ImapPool *pool);
 /* One line about each link, for people. */
 void imap_pool_describe(const ImapPool *pool, GString *text);

@@ -193,6 +193,34 @@ fetch_preview(ImapCursor *at, ImapFetch *fetch)
     return imap_take_nstring(at, &fetch->preview);
 }
 
+/* Its quoted strings stay as they are, so that it can be parsed later. */
+static gboolean
+fetch_structure(ImapCursor *at, ImapFetch *fetch)
+{
+    const char *from = at->at;
+    if (!imap_skip_value(at))
+        return FALSE;
+    fetch->structure = (ImapSlice){from, (gsize)(at->at - from)};
+    return TRUE;
+}
+
+/* "BINARY.SIZE" section-binary SP number; behind "BINARY.SIZE[". */
+static gboolean
+fetch_binary_size(ImapCursor *at, ImapFetch *fetch)
+{
+    char *close = memchr(at->at, ']', (gsize)(at->end - at->at));
+    guint64 size;
+
+    if (close == NULL)
+        return FALSE;
+    fetch->binary_section = (ImapSlice){at->at, (gsize)(close - at->at)};
+    at->at = close + 1;
+    if (!imap_take_space(at) || !imap_take_number(at, &size))
+        return FALSE;
+    fetch->binary_size = size <= G_MAXINT64 ? (gint64)size : -1;
+    return TRUE;
+}
+
 typedef struct {
     const char *name; /* with what must follow it */
     gboolean (*parse)(ImapCursor *at, ImapFetch *fetch);
@@ -208,6 +236,8 @@ static const FetchRow fetch_table[] = {
     {"EMAILID ", fetch_emailid},
     {"THREADID ", fetch_threadid},
     {"PREVIEW ", fetch_preview},
+    {"BODYSTRUCTURE ", fetch_structure},
+    {"BINARY.SIZE[", fetch_binary_size},
 };
 
 static gboolean
@@ -224,6 +254,7 @@ parse_fetch_item(ImapCursor *at, ImapFetch *fetch)
 static gboolean
 parse_fetch(ImapCursor *at, ImapResponse *ret)
 {
+    ret->fetch.binary_size = -1;
     if (!imap_take_char(at, '('))
         return FALSE;
     while (!imap_take_char(at, ')')) {
@@ -354,26 +385,60 @@ parse_search(ImapCursor *at, ImapResponse *ret)
     for (char *c = at->at; c < end; c++)
         *c = *c == ' ' ? ',' : *c;
     if (end > at->at)
-        ret->found = (ImapSlice){at->at, (gsize)(end - at->at)};
+        ret->found.uids = (ImapSlice){at->at, (gsize)(end - at->at)};
     return TRUE;
+}
+
+/* search-correlator = SP "(" "TAG" SP tag-string ")" */
+static void
+parse_correlator(ImapCursor *at, ImapFound *found)
+{
+    ImapSlice inside;
+    ImapCursor in;
+
+    if (!imap_take_list(at, &inside))
+        return;
+    in = (ImapCursor){(char *)inside.data, (char *)inside.data + inside.length};
+    imap_take_space(&in);
+    if (imap_take_word(&in, "TAG") && imap_take_space(&in))
+        imap_take_astring(&in, &found->tag);
+}
+
+/* search-return-data */
+static gboolean
+parse_found(ImapCursor *at, ImapFound *found)
+{
+    ImapSlice name;
+
+    if (!imap_take_atom(at, &name))
+        return FALSE;
+    imap_take_space(at);
+    if (imap_slice_is(name, "ALL"))
+        return imap_take_atom(at, &found->uids);
+    if (imap_slice_is(name, "COUNT")) {
+        found->counted = imap_take_number(at, &found->count);
+        return found->counted;
+    }
+    return imap_skip_value(at);
 }
 
 /* "ESEARCH" [search-correlator] [SP "UID"] *(SP search-return-data) */
 static gboolean
 parse_esearch(ImapCursor *at, ImapResponse *ret)
 {
-    ImapSlice name;
-
-    imap_take_list(at, &name);
+    ret->found.extended = TRUE;
+    parse_correlator(at, &ret->found);
     imap_take_space(at);
     imap_take_word(at, "UID ");
-    while (imap_take_atom(at, &name)) {
+    while (parse_found(at, &ret->found))
         imap_take_space(at);
-        if (!(imap_slice_is(name, "ALL") ? imap_take_atom(at, &ret->found)
-                                         : imap_skip_value(at)))
-            break;
-        imap_take_space(at);
-    }
+    return TRUE;
+}
+
+static gboolean
+parse_thread(ImapCursor *at, ImapResponse *ret)
+{
+    ret->threads = (ImapSlice){at->at, (gsize)(at->end - at->at)};
     return TRUE;
 }
 
@@ -418,6 +483,7 @@ static const UntaggedRow untagged_table[] = {
     {"VANISHED", IMAP_VANISHED, FALSE, parse_vanished},
     {"SEARCH", IMAP_SEARCH, FALSE, parse_search},
     {"ESEARCH", IMAP_SEARCH, FALSE, parse_esearch},
+    {"THREAD", IMAP_THREAD, FALSE, parse_thread},
 };
 
 static void
@@ -501,6 +567,34 @@ imap_next_word(ImapSlice *slice, ImapSlice *ret)
     ret->length = (gsize)(at - ret->data);
     *slice = (ImapSlice){at, (gsize)(end - at)};
     return ret->length > 0;
+}
+
+/* thread-list = "(" (thread-members / thread-nested) ")"; branches nest as deep
+ * as answers do, so they are counted and not remembered. */
+gboolean
+imap_next_thread(ImapSlice *threads, GArray *uids)
+{
+    ImapCursor at;
+    guint depth = 0;
+    guint32 uid;
+
+    if (threads->data == NULL)
+        return FALSE;
+    at = (ImapCursor){(char *)threads->data,
+                      (char *)threads->data + threads->length};
+    do {
+        imap_take_space(&at);
+        if (imap_take_char(&at, '('))
+            depth++;
+        else if (depth > 0 && imap_take_char(&at, ')'))
+            depth--;
+        else if (depth > 0 && imap_take_nz_number(&at, &uid))
+            g_array_append_val(uids, uid);
+        else
+            return FALSE;
+    } while (depth > 0);
+    *threads = (ImapSlice){at.at, (gsize)(at.end - at.at)};
+    return TRUE;
 }
 
 gboolean

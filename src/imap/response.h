@@ -26,6 +26,7 @@ typedef enum {
     IMAP_EXPUNGE,
     IMAP_VANISHED,
     IMAP_SEARCH, /* or ESEARCH */
+    IMAP_THREAD,
     IMAP_FETCH,
 } ImapResponseKind;
 
@@ -110,9 +111,21 @@ typedef struct {
     guint64 modseq;
     ImapSlice emailid, threadid; /* RFC 8474 */
     ImapSlice preview;           /* RFC 8970 */
+    ImapSlice structure;         /* BODYSTRUCTURE as it was sent, unparsed */
+    ImapSlice binary_section;    /* of BINARY.SIZE (RFC 3516) */
+    gint64 binary_size;          /* -1 when it was not sent */
     guint n_bodies;
-    ImapBody bodies[4];
+    ImapBody bodies[8];
 } ImapFetch;
+
+/* Of SEARCH and ESEARCH (RFC 4731). */
+typedef struct {
+    gboolean extended; /* an ESEARCH */
+    ImapSlice tag;     /* of the command; NIL when it was not told */
+    gboolean counted;  /* COUNT was told, which is */
+    guint64 count;
+    ImapSlice uids; /* a uid-set; NIL when there is none */
+} ImapFound;
 
 typedef struct {
     ImapResponseKind kind;
@@ -128,7 +141,8 @@ typedef struct {
             gboolean earlier;
             ImapSlice uids;
         } vanished;
-        ImapSlice found; /* uid-set of a SEARCH; NIL when there is none */
+        ImapFound found;
+        ImapSlice threads; /* see imap_next_thread() */
         ImapFetch fetch;
     };
 } ImapResponse;
@@ -146,6 +160,13 @@ GError *imap_response_error(const ImapResponse *response, int otherwise);
 
 /* The next flag, namespace or the like of SLICE; FALSE at its end. */
 gboolean imap_next_word(ImapSlice *slice, ImapSlice *ret);
+
+/*
+ * Appends the UIDs of the next thread of a THREAD response (RFC 5256, 5), a
+ * guint32 each, to UIDS, as they stand in it: who answers whom is left out.
+ * FALSE when there is none, or where it is not well-formed.
+ */
+gboolean imap_next_thread(ImapSlice *threads, GArray *uids);
 
 /* The next (prefix delimiter) of a namespace; *RET_DELIMITER 0 for NIL. */
 gboolean imap_next_namespace(ImapSlice *slice, ImapSlice *ret_prefix,

@@ -28,6 +28,8 @@ typedef struct {
     ImapCommand *command;
     guint sent; /* pieces */
     ImapPipelining pipelining;
+    ImapSearchKind search;
+    ImapFinding finding; /* NULL for what is no search */
     ImapDone done;
     gpointer data;
 } Request;
@@ -218,6 +220,23 @@ end_idle(ImapSession *session)
     }
 }
 
+/* An answer could not be told from one to a search that is in flight. */
+static gboolean
+is_ambiguous(const ImapSession *session, const Request *request)
+{
+    for (GList *link = session->sent.head; link != NULL; link = link->next) {
+        const Request *other = link->data;
+        if (request->finding == NULL || other->finding == NULL)
+            continue;
+        if ((request->search == IMAP_SEARCH_THREAD) ==
+                (other->search == IMAP_SEARCH_THREAD) &&
+            (request->search != IMAP_SEARCH_NAMED ||
+             other->search != IMAP_SEARCH_NAMED))
+            return TRUE;
+    }
+    return FALSE;
+}
+
 /* Sends what may be sent now. */
 static void
 pump(ImapSession *session)
@@ -233,6 +252,8 @@ pump(ImapSession *session)
             return;
         if (request->pipelining >= ALONE && !g_queue_is_empty(&session->sent))
             return;
+        if (is_ambiguous(session, request))
+            return;
         send_piece(session, request);
         if (!is_whole(request))
             return;
@@ -240,23 +261,50 @@ pump(ImapSession *session)
     }
 }
 
-void
-imap_session_enqueue(ImapSession *session, ImapCommand *command,
-                     ImapPipelining pipelining, ImapDone done, gpointer data)
+static Request *
+new_request(ImapCommand *command, ImapPipelining pipelining, ImapDone done,
+            gpointer data)
 {
     Request *request = g_new0(Request, 1);
-
-    g_snprintf(request->tag, sizeof request->tag, "%s%u", session->tag_prefix,
-               ++session->last_tag);
     request->command = command;
     request->pipelining = pipelining;
     request->done = done;
     request->data = data;
+    return request;
+}
+
+static void
+enqueue(ImapSession *session, Request *request)
+{
+    g_snprintf(request->tag, sizeof request->tag, "%s%u", session->tag_prefix,
+               ++session->last_tag);
     clock_cancel(session->clock, &session->idle_timer);
     if (!expects_answer(session))
         sign_of_life(session);
     g_queue_push_tail(&session->waiting, request);
     pump(session);
+}
+
+void
+imap_session_enqueue(ImapSession *session, ImapCommand *command,
+                     ImapPipelining pipelining, ImapDone done, gpointer data)
+{
+    enqueue(session, new_request(command, pipelining, done, data));
+}
+
+void
+imap_session_search(ImapSession *session, ImapCommand *command,
+                    ImapSearchKind kind, ImapFinding finding, ImapDone done,
+                    gpointer data)
+{
+    Request *request;
+
+    g_return_if_fail(session->state == STATE_READY);
+    request = new_request(command, PIPELINED, done, data);
+    request->search = kind;
+    request->finding = finding;
+    session->last_used = clock_now(session->clock);
+    enqueue(session, request);
 }
 
 void
@@ -474,6 +522,33 @@ handle_tagged(ImapSession *session, const ImapResponse *answer)
     }
 }
 
+/* The search in flight that RESPONSE answers, or NULL. */
+static Request *
+find_search(ImapSession *session, const ImapResponse *response)
+{
+    gboolean threads = response->kind == IMAP_THREAD;
+
+    for (GList *link = session->sent.head; link != NULL; link = link->next) {
+        Request *request = link->data;
+        if (request->finding == NULL ||
+            (request->search == IMAP_SEARCH_THREAD) != threads)
+            continue;
+        if (threads || response->found.tag.data == NULL ||
+            imap_slice_is(response->found.tag, request->tag))
+            return request;
+    }
+    return NULL;
+}
+
+/* What nobody looks for is dropped. */
+static void
+handle_finding(ImapSession *session, const ImapResponse *response)
+{
+    Request *request = find_search(session, response);
+    if (request != NULL)
+        request->finding(session, response, request->data);
+}
+
 static void
 handle(ImapSession *session, const ImapResponse *response)
 {
@@ -502,6 +577,10 @@ handle(ImapSession *session, const ImapResponse *response)
         return;
     case IMAP_ENABLED:
         session->enabled |= imap_capabilities_parse(response->capabilities);
+        return;
+    case IMAP_SEARCH:
+    case IMAP_THREAD:
+        handle_finding(session, response);
         return;
     default:
         break;

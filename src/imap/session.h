@@ -4,7 +4,8 @@
  * pipelined, each with its tagged answer; IDLE when there is nothing to do.
  * Knows nothing of other sessions, of mailboxes, of what a command is for.
  *
- * All that the server says without a tag goes to one place, asked for or not.
+ * All that the server says without a tag goes to one place, asked for or not,
+ * but for what a search finds: that goes to whoever searches.
  * Everything is called from the main loop.  A session that has closed stays
  * closed.
  */
@@ -55,6 +56,17 @@ typedef struct {
 typedef void (*ImapDone)(ImapSession *session, const ImapResponse *answer,
                          const GError *error, gpointer data);
 
+/* What a search finds: RESPONSE is a SEARCH or a THREAD.  It may come in
+ * several parts, or not at all. */
+typedef void (*ImapFinding)(ImapSession *session, const ImapResponse *response,
+                            gpointer data);
+
+typedef enum {
+    IMAP_SEARCH_NAMED,  /* RETURN: an answer names its command (RFC 4731) */
+    IMAP_SEARCH_BARE,   /* SEARCH */
+    IMAP_SEARCH_THREAD, /* THREAD */
+} ImapSearchKind;
+
 /* Takes STREAM, which is connected.  DATA goes to EVENTS. */
 ImapSession *imap_session_new(ImapStream *stream, const ImapLogin *login,
                               Clock *clock, const ImapSessionEvents *events,
@@ -70,6 +82,14 @@ void imap_session_send(ImapSession *session, ImapCommand *command,
 /* The same, for what nobody waits for: it is no load. */
 void imap_session_send_aside(ImapSession *session, ImapCommand *command,
                              ImapDone done, gpointer data);
+/*
+ * The same, for a SEARCH or a THREAD; FINDING gets DATA, too.  Answers that do
+ * not name their command belong to the first that waits for one, and so that
+ * this is never in doubt no two such are in flight at a time.
+ */
+void imap_session_search(ImapSession *session, ImapCommand *command,
+                         ImapSearchKind kind, ImapFinding finding,
+                         ImapDone done, gpointer data);
 /* Commands not answered yet; IDLE is none. */
 guint imap_session_load(const ImapSession *session);
 guint imap_session_capabilities(const ImapSession *session);

@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "imap/utf7.h"
-#include "mail/internal.h"
+#include "mail/octets.h"
 
 enum { TRIES_MAX = 2 };
 
@@ -58,11 +58,22 @@ mail_account_finish(MailAccount *account, MailWant *want, const GError *error)
     if (want->kind == MAIL_WANT_MAILBOXES)
         mail_survey_finished(account);
     else if (want->kind == MAIL_WANT_RANGE)
-        mail_reading_finished(account, want);
+        mail_range_finished(account, want, error);
     else if (want->kind == MAIL_WANT_LISTING)
         mail_listing_finished(account, want);
+    else if (want->kind == MAIL_WANT_SEARCH)
+        mail_search_finished(account, want);
+    else if (want->kind == MAIL_WANT_THREADS)
+        mail_conversations_finished(account, want);
     mail_want_wake(want, error);
     mail_want_unref(want);
+}
+
+void
+mail_account_again(MailAccount *account, MailWant *want)
+{
+    if (want->state == MAIL_WANT_SENT)
+        make_pending(account, want);
 }
 
 void
@@ -86,10 +97,21 @@ mail_account_is_offline(const MailAccount *account)
                 account->login->patience);
 }
 
+gboolean
+mail_account_offline_fault(const MailAccount *account, MailFault *fault)
+{
+    if (!mail_account_is_offline(account))
+        return FALSE;
+    fault->error = g_error_copy(account->failure);
+    return TRUE;
+}
+
+/* Whoever waited has left.  Lists are worth having all the same. */
 static gboolean
 is_pointless(const MailWant *want)
 {
-    return want->kind == MAIL_WANT_RANGE && !want->ahead &&
+    return want->kind != MAIL_WANT_MAILBOXES &&
+           want->kind != MAIL_WANT_LISTING && !want->ahead &&
            g_queue_is_empty((GQueue *)&want->waiters);
 }
 
@@ -102,7 +124,11 @@ plan_want(MailAccount *account, MailWant *want)
     case MAIL_WANT_LISTING:
         return mail_listing_plan(account, want);
     case MAIL_WANT_RANGE:
-        return mail_reading_plan(account, want);
+        return mail_range_plan(account, want);
+    case MAIL_WANT_SEARCH:
+        return mail_search_plan(account, want);
+    case MAIL_WANT_THREADS:
+        return mail_conversations_plan(account, want);
     }
     return FALSE;
 }
@@ -231,6 +257,8 @@ on_mailbox_removed(MailMailbox *mailbox, gpointer data)
     MailAccount *account = data;
     mail_listing_forget(account, mailbox);
     mail_download_forget(account, mailbox);
+    mail_search_forget(account, mailbox);
+    mail_conversations_forget(account, mailbox);
     mail_saving_removed(account, mailbox);
     if (account->observer != NULL)
         account->observer->mailbox_removed(mailbox, account->observer_data);
@@ -259,9 +287,18 @@ mail_account_new(const MailAccountSetup *setup)
     g_queue_init(&account->unsaved);
     g_queue_init(&account->unput);
     account->listings = mail_listings_new();
-    account->readings = mail_readings_new(setup->cache_limit);
+    account->ranges = mail_ranges_new(setup->cache_limit);
+    account->readers = mail_readers_new();
+    account->readings = mail_readings_new();
+    account->walks = mail_walks_new();
+    account->parts = mail_parts_new();
+    account->decodings = mail_decodings_new();
+    account->views = mail_views_new();
+    account->attachments = mail_attachments_new();
     account->download = mail_download_new();
     account->previews = mail_previews_new();
+    account->searches = mail_searches_new(setup);
+    account->conversations = mail_conversations_new();
     account->survey = mail_survey_new(account);
     mail_saving_restore(account);
     if (setup->offline) {
@@ -293,9 +330,18 @@ mail_account_free(MailAccount *account)
     }
     mail_survey_free(account);
     mail_listings_free(account);
+    mail_ranges_free(account->ranges);
+    mail_readers_free(account->readers);
     mail_readings_free(account->readings);
+    mail_walks_free(account->walks);
+    mail_parts_free(account->parts);
+    mail_decodings_free(account->decodings);
+    mail_views_free(account->views);
+    mail_attachments_free(account->attachments);
     mail_download_free(account->download);
     mail_previews_free(account->previews);
+    mail_searches_free(account->searches);
+    mail_conversations_free(account->conversations);
     mail_mailboxes_free(account->mailboxes);
     g_clear_error(&account->failure);
     g_free(account);

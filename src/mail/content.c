@@ -15,6 +15,7 @@ typedef struct {
 
 struct Object {
     MailContentKey key;
+    char *section;
     GPtrArray *extents; /* by offset, never overlapping */
 };
 
@@ -29,13 +30,24 @@ static guint
 hash_key(gconstpointer key)
 {
     const MailContentKey *k = key;
-    return k->uid * 2654435761U ^ k->mailbox * 40503U ^ k->uidvalidity;
+    return k->uid * 2654435761U ^ k->mailbox * 40503U ^ k->uidvalidity ^
+           g_str_hash(k->section);
+}
+
+static gboolean
+same_message(const MailContentKey *a, const MailContentKey *b)
+{
+    return a->uid == b->uid && a->mailbox == b->mailbox &&
+           a->uidvalidity == b->uidvalidity;
 }
 
 static gboolean
 equal_keys(gconstpointer a, gconstpointer b)
 {
-    return memcmp(a, b, sizeof(MailContentKey)) == 0;
+    const MailContentKey *one = a;
+    const MailContentKey *other = b;
+    return same_message(one, other) &&
+           strcmp(one->section, other->section) == 0;
 }
 
 static void
@@ -43,6 +55,7 @@ free_object(gpointer data)
 {
     Object *object = data;
     g_ptr_array_unref(object->extents);
+    g_free(object->section);
     g_free(object);
 }
 
@@ -94,6 +107,13 @@ seek(const Object *object, guint64 offset)
 }
 
 static void
+use(MailContent *content, Extent *extent)
+{
+    g_queue_unlink(&content->recent, &extent->recent);
+    g_queue_push_tail_link(&content->recent, &extent->recent);
+}
+
+static void
 add_extent(MailContent *content, Object *object, guint i, guint64 offset,
            const void *data, gsize length)
 {
@@ -115,6 +135,7 @@ mail_content_store(MailContent *content, const MailContentKey *key,
 {
     Object *object = g_hash_table_lookup(content->objects, key);
     const guint8 *at = data;
+    guint kept = 0; /* extents that hold some of it */
     guint i;
 
     if (length == 0)
@@ -122,16 +143,18 @@ mail_content_store(MailContent *content, const MailContentKey *key,
     if (object == NULL) {
         object = g_new(Object, 1);
         object->key = *key;
+        object->key.section = object->section = g_strdup(key->section);
         object->extents = g_ptr_array_new();
         g_hash_table_insert(content->objects, &object->key, object);
     }
     for (i = seek(object, offset); length > 0; i++) {
-        const Extent *next = i < object->extents->len
-                                 ? g_ptr_array_index(object->extents, i)
-                                 : NULL;
+        Extent *next = i < object->extents->len
+                           ? g_ptr_array_index(object->extents, i)
+                           : NULL;
         gsize n = length;
         if (next != NULL && next->offset <= offset) {
             n = MIN(length, (gsize)(next->offset + next->length - offset));
+            use(content, next);
         } else {
             if (next != NULL)
                 n = MIN(length, (gsize)(next->offset - offset));
@@ -140,9 +163,10 @@ mail_content_store(MailContent *content, const MailContentKey *key,
         offset += n;
         at += n;
         length -= n;
+        kept++;
     }
-    /* Never the last one: it was asked for and not looked at yet. */
-    while (content->size > content->limit && content->recent.length > 1)
+    /* Never these: they were asked for and not looked at yet. */
+    while (content->size > content->limit && content->recent.length > kept)
         drop_extent(content, content->recent.head->data);
 }
 
@@ -164,6 +188,21 @@ mail_content_extent(MailContent *content, const MailContentKey *key,
     return end - offset;
 }
 
+guint64
+mail_content_gap(MailContent *content, const MailContentKey *key,
+                 guint64 offset, guint64 length)
+{
+    const Object *object = g_hash_table_lookup(content->objects, key);
+    guint i = object != NULL ? seek(object, offset) : 0;
+    const Extent *next = object != NULL && i < object->extents->len
+                             ? g_ptr_array_index(object->extents, i)
+                             : NULL;
+
+    return next != NULL && next->offset > offset
+               ? MIN(length, next->offset - offset)
+               : length;
+}
+
 void
 mail_content_copy(MailContent *content, const MailContentKey *key,
                   guint64 offset, void *buffer, gsize length)
@@ -180,18 +219,19 @@ mail_content_copy(MailContent *content, const MailContentKey *key,
         to += n;
         offset += n;
         length -= n;
-        g_queue_unlink(&content->recent, &extent->recent);
-        g_queue_push_tail_link(&content->recent, &extent->recent);
+        use(content, extent);
     }
 }
 
 void
 mail_content_forget(MailContent *content, const MailContentKey *key)
 {
-    Object *object = g_hash_table_lookup(content->objects, key);
-    guint n = object ? object->extents->len : 0;
-    while (n-- > 0)
-        drop_extent(content, g_ptr_array_index(object->extents, n));
+    for (GList *at = content->recent.head; at != NULL;) {
+        Extent *extent = at->data;
+        at = at->next;
+        if (same_message(&extent->object->key, key))
+            drop_extent(content, extent);
+    }
 }
 
 gsize

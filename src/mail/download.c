@@ -6,7 +6,7 @@
  * so one that was broken off goes on where it was.
  */
 #include "base/error.h"
-#include "mail/internal.h"
+#include "mail/octets.h"
 
 enum {
     MESSAGES_AT_ONCE = 256,

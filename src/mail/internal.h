@@ -8,23 +8,33 @@
  *   watch.c     what a watcher tells
  *   sync.c      how a listing is brought up to date
  *   saving.c    from the store, and into it
- *   reading.c   octets of messages, sizes, read-ahead
  *   preview.c   what servers say a message is about
  *   download.c  all octets of whole mailboxes
+ *   search.c    what the server finds, and which searches are kept
+ *   conversations.c  which messages belong together
+ *
+ * Those that deal with octets of messages, and what is made of them, share
+ * octets.h besides.
  */
 #ifndef IMAPFS_MAIL_INTERNAL_H
 #define IMAPFS_MAIL_INTERNAL_H
 
 #include "mail/account.h"
-#include "mail/content.h"
 #include "mail/mailboxes.h"
 
-#define MAIL_WHOLE "" /* the section that is all of a message */
-
 typedef struct MailListings MailListings;
+typedef struct MailRanges MailRanges;
+typedef struct MailReaders MailReaders;
 typedef struct MailReadings MailReadings;
+typedef struct MailWalks MailWalks;
+typedef struct MailParts MailParts;
+typedef struct MailDecodings MailDecodings;
+typedef struct MailViews MailViews;
+typedef struct MailAttachments MailAttachments;
 typedef struct MailDownload MailDownload;
 typedef struct MailPreviews MailPreviews;
+typedef struct MailSearches MailSearches;
+typedef struct MailConversations MailConversations;
 typedef struct MailSurvey MailSurvey;
 
 struct MailAccount {
@@ -33,6 +43,7 @@ struct MailAccount {
     ImapPool *pool;
     MailMailboxes *mailboxes;
     gboolean mailboxes_known;
+    gboolean list_saved; /* all of them are in the store */
     const MailObserver *observer;
     gpointer observer_data;
 
@@ -57,9 +68,18 @@ struct MailAccount {
 
     MailSurvey *survey;
     MailListings *listings;
+    MailRanges *ranges;
+    MailReaders *readers;
     MailReadings *readings;
+    MailWalks *walks;
+    MailParts *parts;
+    MailDecodings *decodings;
+    MailViews *views;
+    MailAttachments *attachments;
     MailDownload *download;
     MailPreviews *previews;
+    MailSearches *searches;
+    MailConversations *conversations;
 };
 
 /*
@@ -95,6 +115,7 @@ typedef struct {
     gboolean misled;   /* it was asked for modseqs, and has none */
     gboolean untold;   /* a comparison did not tell of all */
     gboolean replaced; /* UIDVALIDITY changed under it */
+    gboolean anew;     /* ... and all that comes is news */
     gboolean compared; /* all was compared once; the server may count wrong */
 } MailWatch;
 
@@ -104,6 +125,8 @@ typedef struct {
 MailWant *mail_account_add_want(MailAccount *account, MailWantKind kind,
                                 guint16 mailbox);
 void mail_account_plan_soon(MailAccount *account);
+/* What was sent for WANT was not all, or not the right thing: plan it anew. */
+void mail_account_again(MailAccount *account, MailWant *want);
 /* The connection went down under WANT: once more, or fail. */
 void mail_account_retry(MailAccount *account, MailWant *want,
                         const GError *error);
@@ -112,6 +135,9 @@ void mail_account_finish(MailAccount *account, MailWant *want,
                          const GError *error);
 /* The server has been out of reach for longer than is worth to wait. */
 gboolean mail_account_is_offline(const MailAccount *account);
+/* Then FAULT says so. */
+gboolean mail_account_offline_fault(const MailAccount *account,
+                                    MailFault *fault);
 
 /* ---- survey.c ---- */
 
@@ -179,7 +205,6 @@ void mail_sync_begin(MailWatch *watch, MailMailbox *mailbox);
 void mail_sync_selected(MailAccount *account, ImapLink *link);
 /* Messages have come. */
 void mail_sync_fetch_rest(MailWatch *watch, MailMailbox *mailbox);
-void mail_sync_found(MailWatch *watch, ImapSlice uids);
 
 /* ---- saving.c ---- */
 
@@ -206,9 +231,10 @@ void mail_saving_forget(MailAccount *account, MailMailbox *mailbox);
 void mail_saving_removed(MailAccount *account, MailMailbox *mailbox);
 /* Saves what is left, for a second at most, and saves no more. */
 void mail_saving_end(MailAccount *account);
-/* Octets of MESSAGE, to be put into the store when there is time. */
+/* Octets of SECTION of a message, to be put into the store when there is time.
+ */
 void mail_saving_put(MailAccount *account, MailMailbox *mailbox, guint32 uid,
-                     guint64 offset, ImapSlice data);
+                     const char *section, guint64 offset, ImapSlice data);
 /* Puts all of them now. */
 void mail_saving_put_all(MailAccount *account);
 /* What is kept of that message, or is to be, is not to be believed. */
@@ -235,27 +261,29 @@ void mail_download_free(MailDownload *download);
 void mail_download_go_on(MailAccount *account);
 void mail_download_forget(MailAccount *account, const MailMailbox *mailbox);
 
-/* ---- reading.c ---- */
+/* ---- search.c ---- */
 
-MailReadings *mail_readings_new(gsize cache_limit);
-void mail_readings_free(MailReadings *readings);
-/* Sends WANT, and those like it among the pending ones. */
-gboolean mail_reading_plan(MailAccount *account, MailWant *want);
-void mail_reading_fetched(MailAccount *account, MailMailbox *mailbox,
-                          const ImapFetch *fetch);
-/* What is kept of a message is not to be believed. */
-void mail_reading_forget(MailAccount *account, MailMailbox *mailbox,
-                         guint32 uid);
-/* The store is there: what it knows of the server's sizes. */
-void mail_reading_restore(MailAccount *account);
-/* Wants what is missing of a message, or of its next large piece, for nobody in
- * particular.  Returns NULL when all of it is here. */
-MailWant *mail_reading_fetch(MailAccount *account, MailMailbox *mailbox,
-                             guint32 uid);
-/* A RANGE want is over. */
-void mail_reading_finished(MailAccount *account, MailWant *want);
-/* RFC822.SIZE was right often enough, and never wrong. */
-gboolean mail_account_trusts_sizes(const MailAccount *account);
-void mail_reading_describe(MailAccount *account, GString *text);
+MailSearches *mail_searches_new(const MailAccountSetup *setup);
+void mail_searches_free(MailSearches *searches);
+/* Sends what a SEARCH want needs; FALSE when there is no link for it now. */
+gboolean mail_search_plan(MailAccount *account, MailWant *want);
+/* A SEARCH want is over. */
+void mail_search_finished(MailAccount *account, MailWant *want);
+/* MAILBOX goes. */
+void mail_search_forget(MailAccount *account, const MailMailbox *mailbox);
+
+/* ---- conversations.c ---- */
+
+MailConversations *mail_conversations_new(void);
+void mail_conversations_free(MailConversations *conversations);
+/* The same for a THREADS want. */
+gboolean mail_conversations_plan(MailAccount *account, MailWant *want);
+void mail_conversations_finished(MailAccount *account, MailWant *want);
+void mail_conversations_forget(MailAccount *account,
+                               const MailMailbox *mailbox);
+/* FETCH may be what was asked for. */
+void mail_conversations_fetched(MailAccount *account,
+                                const MailMailbox *mailbox,
+                                const ImapFetch *fetch);
 
 #endif

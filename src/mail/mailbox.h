@@ -19,6 +19,9 @@ typedef enum {
 
 struct MailMailbox {
     guint16 id;
+    guint16 incarnation; /* so many others have had this id; a change of
+                            UIDVALIDITY makes it another, too */
+    guint16 origin;      /* its first incarnation */
     char *name;   /* as the server spells it; NULL for a bare step of a path */
     char *leaf;   /* the last step of its path, decoded to UTF-8 if it can be */
     gboolean raw; /* LEAF is what the server sent: it cannot be decoded */
@@ -50,6 +53,7 @@ struct MailMailbox {
                             since 1970; 0: not since the first listing */
     GPtrArray *keywords; /* names of the flags from MAIL_FLAG_KEYWORD on */
     guint64 generation;  /* counts arrivals and departures */
+    guint64 changes;     /* counts changes of flags and sizes */
 
     guint32 stored;       /* its key in the store; 0: it is not there */
     gboolean complete;    /* what the store has of it is all there was */

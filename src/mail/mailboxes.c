@@ -14,6 +14,7 @@ struct MailMailboxes {
     gpointer data;
     MailMailbox *root;
     MailMailbox *by_id[G_MAXUINT16 + 1];
+    guint16 incarnations[G_MAXUINT16 + 1]; /* of the next with that id */
     GHashTable *by_name; /* as the server spells it -> MailMailbox */
     guint count;
     guint run; /* number of the LIST being taken */
@@ -112,6 +113,8 @@ add_mailbox(MailMailboxes *mailboxes, MailMailbox *parent, const char *leaf,
     mailbox = mail_mailbox_new(id, name, leaf);
 
     mailbox->raw = raw;
+    mailbox->incarnation = mailboxes->incarnations[mailbox->id];
+    mailbox->origin = mailbox->incarnation;
     mailboxes->by_id[mailbox->id] = mailbox;
     mailboxes->count++;
     if (name != NULL)
@@ -282,6 +285,7 @@ mail_mailboxes_remove(MailMailboxes *mailboxes, MailMailbox *mailbox)
     mailboxes->events->removed(mailbox, mailboxes->data);
     mail_mailbox_disown(mailbox);
     mailboxes->by_id[mailbox->id] = NULL;
+    mailboxes->incarnations[mailbox->id] = mailbox->incarnation + 1;
     mailboxes->count--;
     if (mailbox->name != NULL)
         g_hash_table_remove(mailboxes->by_name, mailbox->name);

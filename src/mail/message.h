@@ -35,8 +35,10 @@ typedef struct {
     guint64 announced;   /* octets, by RFC822.SIZE */
     guint64 size;        /* octets, as far as is known */
     char *fields; /* one string behind the other, MAIL_N_FIELDS of them */
-    gboolean proven : 1; /* the octets were counted */
-    gboolean capped : 1; /* there is nothing at or behind SIZE */
+    gboolean proven : 1;  /* the octets were counted */
+    gboolean resized : 1; /* SIZE was something else before, in this mount */
+    gboolean renewed : 1; /* ... which was promised: it is another file now */
+    gboolean capped : 1;  /* there is nothing at or behind SIZE */
 } MailMessage;
 
 /* "" when the message has none. */

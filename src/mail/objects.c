@@ -408,6 +408,27 @@ adopt(MailObjects *objects, guint32 mailbox, const MailMessage *message)
                : 0;
 }
 
+guint32
+mail_objects_origin(MailObjects *objects, const MailMessage *message)
+{
+    gint64 fingerprint = fingerprint_of(message);
+    guint32 origin = 0;
+    MailQuery *query;
+
+    if (fingerprint == 0 || objects->n_extents == 0)
+        return 0;
+    query = mail_database_query(
+        objects->database,
+        "SELECT o.mailbox FROM object o JOIN message m"
+        " ON m.mailbox = o.mailbox AND m.uid = o.uid"
+        " WHERE fingerprint = ?1 AND fingerprint <> 0 LIMIT 1",
+        MAIL_NUMBERS(fingerprint));
+    if (mail_query_next(query))
+        origin = (guint32)mail_query_number(query, 0);
+    mail_query_end(query);
+    return origin;
+}
+
 /* The id of MESSAGE's object; 0 when there is none. */
 static gint64
 find_object(MailObjects *objects, guint32 mailbox, const MailMessage *message)

@@ -39,6 +39,9 @@ guint64 mail_objects_extent(MailObjects *objects, guint32 mailbox,
 GBytes *mail_objects_get(MailObjects *objects, guint32 mailbox,
                          const MailMessage *message, const char *section,
                          guint64 offset, guint64 *ret_start);
+/* The mailbox of a message that is still there, has octets, and may have been
+ * moved to be MESSAGE; 0 when there is none. */
+guint32 mail_objects_origin(MailObjects *objects, const MailMessage *message);
 /* EMAILID may be "". */
 void mail_objects_forget(MailObjects *objects, guint32 mailbox, guint32 uid,
                          const char *emailid);

@@ -10,13 +10,13 @@
  */
 #include <string.h>
 
-#include "mail/internal.h"
+#include "mail/octets.h"
 
 enum {
     LOAD_SLICE = 2000,
     SAVE_SLICE = 200,
-    UNPUT_MAX = 4 << 20, /* octets that wait to be put */
-    SETTLE_SLICES = 20,  /* some ten milliseconds */
+    UNPUT_MAX = 32 << 20, /* octets that wait to be put */
+    SETTLE_SLICES = 20,   /* some ten milliseconds */
 };
 #define RETRY_AFTER (1 * CLOCK_SECOND)
 /* Whoever works now is not to be slowed down; but not for ever. */
@@ -76,6 +76,7 @@ void
 mail_saving_restore(MailAccount *account)
 {
     g_autofree char *prefix = NULL;
+    g_autofree char *verdict = NULL;
     gsize length;
 
     if (account->store == NULL)
@@ -87,8 +88,9 @@ mail_saving_restore(MailAccount *account)
                                   (ImapSlice){prefix, length},
                                   prefix[length - 1]);
     mail_store_each_mailbox(account->store, restore_mailbox, account);
-    account->mailboxes_known =
-        mail_mailboxes_root(account->mailboxes)->children->len > 0;
+    verdict = mail_store_verdict(account->store, "mailboxes");
+    account->mailboxes_known = account->list_saved =
+        g_strcmp0(verdict, "all") == 0;
     mail_reading_restore(account);
     restore_idle(account);
 }
@@ -99,6 +101,7 @@ typedef struct {
     guint16 mailbox;
     guint32 uidvalidity;
     guint32 uid;
+    char *section;
     guint64 offset;
     GBytes *data;
 } Put;
@@ -108,6 +111,7 @@ free_put(gpointer data)
 {
     Put *put = data;
     g_bytes_unref(put->data);
+    g_free(put->section);
     g_free(put);
 }
 
@@ -125,7 +129,7 @@ put_first(MailAccount *account)
 
     account->unput_size -= length;
     if (message != NULL)
-        mail_store_put(account->store, mailbox, message, MAIL_WHOLE,
+        mail_store_put(account->store, mailbox, message, put->section,
                        put->offset, data, length);
     free_put(put);
 }
@@ -202,6 +206,17 @@ save_slice_of_first(MailAccount *account)
     return TRUE;
 }
 
+/* The store has rows for all mailboxes that there are, or not yet: the next
+ * mount must not take some of them for all. */
+static void
+set_list_saved(MailAccount *account, gboolean saved)
+{
+    if (account->list_saved == saved)
+        return;
+    account->list_saved = saved;
+    mail_store_set_verdict(account->store, "mailboxes", saved ? "all" : NULL);
+}
+
 /* Returns FALSE when there is nothing left to do, or it cannot be done now. */
 static gboolean
 save_some(MailAccount *account)
@@ -210,8 +225,10 @@ save_some(MailAccount *account)
         put_first(account);
         return TRUE;
     }
-    if (g_queue_is_empty(&account->unsaved))
+    if (g_queue_is_empty(&account->unsaved)) {
+        set_list_saved(account, account->mailboxes_known);
         return mail_store_tidy(account->store);
+    }
     return save_slice_of_first(account);
 }
 
@@ -287,7 +304,7 @@ is_kept(const MailAccount *account, const MailMailbox *mailbox)
 
 void
 mail_saving_put(MailAccount *account, MailMailbox *mailbox, guint32 uid,
-                guint64 offset, ImapSlice data)
+                const char *section, guint64 offset, ImapSlice data)
 {
     Put *put;
 
@@ -296,8 +313,9 @@ mail_saving_put(MailAccount *account, MailMailbox *mailbox, guint32 uid,
     while (account->unput_size > UNPUT_MAX)
         put_first(account);
     put = g_new(Put, 1);
-    *put = (Put){mailbox->id, mailbox->uidvalidity, uid, offset,
-                 g_bytes_new(data.data, data.length)};
+    *put = (Put){mailbox->id, mailbox->uidvalidity,
+                 uid,         g_strdup(section),
+                 offset,      g_bytes_new(data.data, data.length)};
     g_queue_push_tail(&account->unput, put);
     account->unput_size += data.length;
     note_time(account);
@@ -377,15 +395,19 @@ mail_saving_note_mailboxes(MailAccount *account)
 {
     g_autoptr(GList) all = mail_mailboxes_all(account->mailboxes);
     const char *prefix = mail_mailboxes_prefix(account->mailboxes);
+    gboolean saved = TRUE;
 
     if (account->store == NULL)
         return;
     mail_store_set_verdict(account->store, "prefix", prefix ? prefix : "");
     for (GList *link = all; link != NULL; link = link->next) {
         MailMailbox *mailbox = link->data;
-        if (mailbox->row_unsaved || mailbox->stored == 0)
+        if (mailbox->row_unsaved || mailbox->stored == 0) {
             mail_saving_note_mailbox(account, mailbox);
+            saved = saved && !mailbox->save_queued;
+        }
     }
+    set_list_saved(account, saved);
 }
 
 static void
@@ -423,6 +445,8 @@ mail_saving_end(MailAccount *account)
              g_queue_is_empty(&account->unput)) &&
            clock_now(account->clock) < end && save_some(account))
         ;
+    if (account->store != NULL && g_queue_is_empty(&account->unsaved))
+        set_list_saved(account, account->mailboxes_known);
     g_queue_clear_full(&account->unput, free_put);
     if (account->saver != NULL) {
         g_source_destroy(account->saver);

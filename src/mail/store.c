@@ -428,6 +428,18 @@ mail_store_extent(MailStore *store, MailMailbox *mailbox,
     return n;
 }
 
+guint32
+mail_store_origin(MailStore *store, const MailMessage *message)
+{
+    guint32 origin = 0;
+
+    if (ready(store)) {
+        origin = mail_objects_origin(store->objects, message);
+        note_failure(store);
+    }
+    return origin;
+}
+
 GBytes *
 mail_store_get(MailStore *store, MailMailbox *mailbox,
                const MailMessage *message, const char *section, guint64 offset,

@@ -111,6 +111,10 @@ guint64 mail_store_extent(MailStore *store, MailMailbox *mailbox,
 GBytes *mail_store_get(MailStore *store, MailMailbox *mailbox,
                        const MailMessage *message, const char *section,
                        guint64 offset, guint64 *ret_start);
+/* The key of a mailbox from which MESSAGE may have been moved, as far as the
+ * store knows, so that there is something to adopt once that is certain; or
+ * 0. */
+guint32 mail_store_origin(MailStore *store, const MailMessage *message);
 /* What is kept of it is not to be believed. */
 void mail_store_forget(MailStore *store, MailMailbox *mailbox, guint32 uid);
 

@@ -17,6 +17,8 @@
 #define MAILBOXES_LIFE (2 * CLOCK_SECOND)
 /* Mailboxes nobody looked at for so long are left alone. */
 #define IN_USE (600 * CLOCK_SECOND)
+/* So long before somebody is asked who may know better. */
+#define LAST_CALL (120 * CLOCK_SECOND)
 
 struct MailSurvey {
     MailWant *want;   /* NULL when nobody waits for the list */
@@ -223,18 +225,32 @@ mail_survey_is_in_use(const MailAccount *account, const MailMailbox *mailbox)
            clock_now(account->clock) - mailbox->used_at < IN_USE;
 }
 
+void
+mail_account_keep_fresh(MailAccount *account, MailMailbox *mailbox)
+{
+    mailbox->used_at = clock_now(account->clock);
+}
+
+/* Tells of those that will not be for much longer, too. */
 static gboolean
 is_any_in_use(MailAccount *account)
 {
     g_autoptr(GList) all = mail_mailboxes_all(account->mailboxes);
+    const MailObserver *observer = account->observer;
+    gint64 now = clock_now(account->clock);
+    gboolean any = FALSE;
 
     for (GList *link = all; link != NULL; link = link->next) {
         const MailMailbox *mailbox = link->data;
-        if (mailbox->listing == MAIL_LISTED &&
-            mail_survey_is_in_use(account, mailbox))
-            return TRUE;
+        if (mailbox->listing != MAIL_LISTED ||
+            !mail_survey_is_in_use(account, mailbox))
+            continue;
+        any = TRUE;
+        if (now - mailbox->used_at >= IN_USE - LAST_CALL && observer != NULL &&
+            observer->mailbox_unused != NULL)
+            observer->mailbox_unused(mailbox, account->observer_data);
     }
-    return FALSE;
+    return any;
 }
 
 static void
@@ -285,7 +301,10 @@ mail_survey_describe(const MailAccount *account, GString *text)
 gboolean
 mail_account_know_mailboxes(MailAccount *account, MailFault *fault)
 {
-    if (account->mailboxes_known)
+    /* Without a server some of them are better than none. */
+    if (account->mailboxes_known ||
+        (mail_account_is_offline(account) &&
+         mail_mailboxes_root(account->mailboxes)->children->len > 0))
         return TRUE;
     mail_survey_need(account);
     return mail_fault_want(fault, account->survey->want);

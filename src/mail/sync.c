@@ -66,23 +66,29 @@ on_part(ImapSession *session, const ImapResponse *answer, const GError *error,
             answer->kind != IMAP_OK && imap_link_state(watch->link)->exists > 0;
 }
 
-static void
-send_one(MailWatch *watch, ImapCommand *command, ImapDone done)
+static Fetch *
+new_fetch(const MailWatch *watch)
 {
     Fetch *fetch = g_new(Fetch, 1);
     *fetch = (Fetch){watch->account, watch->mailbox, watch->serial};
-    imap_link_send(watch->link, command, done, fetch);
+    return fetch;
+}
+
+static void
+begin_step(MailWatch *watch)
+{
+    watch->fetching = TRUE;
+    watch->serial = mail_listing_next_serial(watch->account);
 }
 
 /* Sends the commands of a step; PART may be NULL. */
 static void
 send_step(MailWatch *watch, ImapCommand *part, ImapCommand *last)
 {
-    watch->fetching = TRUE;
-    watch->serial = mail_listing_next_serial(watch->account);
+    begin_step(watch);
     if (part != NULL)
-        send_one(watch, part, on_part);
-    send_one(watch, last, on_fetched);
+        imap_link_send(watch->link, part, on_part, new_fetch(watch));
+    imap_link_send(watch->link, last, on_fetched, new_fetch(watch));
 }
 
 /*
@@ -155,15 +161,34 @@ ask_delta(MailWatch *watch, MailMailbox *mailbox)
 }
 
 static void
+on_found(ImapSession *session, const ImapResponse *response, gpointer data)
+{
+    const Fetch *fetch = data;
+    MailWatch *watch = mail_listing_watch(fetch->account, fetch->mailbox);
+    ImapSlice uids = response->found.uids;
+    guint32 range[2];
+
+    (void)session;
+    if (watch == NULL || watch->serial != fetch->serial)
+        return;
+    while (watch->found->len < FOUND_MAX &&
+           imap_uidset_next(&uids, &range[0], &range[1]))
+        g_array_append_vals(watch->found, range, 2);
+}
+
+static void
 ask_search(MailWatch *watch)
 {
+    gboolean named = has(watch, IMAP_CAP_ESEARCH);
+    ImapCommand *command = imap_command_new(
+        "UID SEARCH %sUID 1:%u", named ? "RETURN (ALL) " : "", watch->known_to);
+
     watch->step = MAIL_SYNC_SEARCH;
     g_array_set_size(watch->found, 0);
-    send_step(
-        watch, NULL,
-        imap_command_new("UID SEARCH %sUID 1:%u",
-                         has(watch, IMAP_CAP_ESEARCH) ? "RETURN (ALL) " : "",
-                         watch->known_to));
+    begin_step(watch);
+    imap_link_search(watch->link, command,
+                     named ? IMAP_SEARCH_NAMED : IMAP_SEARCH_BARE, on_found,
+                     on_fetched, new_fetch(watch));
 }
 
 static void
@@ -208,6 +233,7 @@ replace(MailWatch *watch, MailMailbox *mailbox)
 {
     MailAccount *account = watch->account;
 
+    watch->anew = mailbox->listing == MAIL_LISTED;
     for (guint i = 0; i < mail_mailbox_count(mailbox); i++)
         mail_watch_tell_removed(account, mailbox, mail_mailbox_at(mailbox, i));
     mail_mailbox_clear(mailbox);
@@ -237,8 +263,10 @@ mail_sync_selected(MailAccount *account, ImapLink *link)
     watch->misled = state->no_modseqs && !mailbox->no_modseqs;
     mailbox->no_modseqs = state->no_modseqs;
     if (mailbox->uidvalidity != state->uidvalidity) {
-        if (mailbox->uidvalidity != 0)
+        if (mailbox->uidvalidity != 0) {
             replace(watch, mailbox);
+            mailbox->incarnation++;
+        }
         mailbox->uidvalidity = state->uidvalidity;
     }
     /* It never goes back, unless the server has lost its memory. */
@@ -317,16 +345,6 @@ compare(MailWatch *watch, MailMailbox *mailbox)
     return missing;
 }
 
-void
-mail_sync_found(MailWatch *watch, ImapSlice uids)
-{
-    guint32 range[2];
-
-    while (watch->step == MAIL_SYNC_SEARCH && watch->found->len < FOUND_MAX &&
-           imap_uidset_next(&uids, &range[0], &range[1]))
-        g_array_append_vals(watch->found, range, 2);
-}
-
 /* Removes what the SEARCH did not find.  Returns FALSE when that cannot be
  * right. */
 static gboolean
@@ -397,6 +415,7 @@ finish(MailWatch *watch, MailMailbox *mailbox)
     imap_link_set_bulk(watch->link, FALSE);
     mailbox->modseq = agrees && has_modseqs(watch) ? state->modseq : 0;
     mailbox->listing = MAIL_LISTED;
+    watch->anew = FALSE;
     mailbox->fresh = TRUE;
     mailbox->listed_at = clock_now(account->clock);
     mail_saving_note_mailbox(account, mailbox);

@@ -27,6 +27,7 @@ mail_want_unref(MailWant *want)
 {
     if (--want->references == 0) {
         g_assert(g_queue_is_empty(&want->waiters));
+        g_free(want->section);
         g_free(want);
     }
 }

@@ -15,7 +15,9 @@
 typedef enum {
     MAIL_WANT_MAILBOXES, /* the list of mailboxes */
     MAIL_WANT_LISTING,   /* the messages of a mailbox, as they come */
-    MAIL_WANT_RANGE,     /* octets of a message */
+    MAIL_WANT_RANGE,     /* octets of a section of a message */
+    MAIL_WANT_SEARCH,    /* which messages a search finds */
+    MAIL_WANT_THREADS,   /* which messages belong together */
 } MailWantKind;
 
 typedef enum {
@@ -23,6 +25,8 @@ typedef enum {
     MAIL_WANT_SENT,
     MAIL_WANT_OVER, /* filled, failed or dropped */
 } MailWantState;
+
+#define MAIL_WANT_ALL G_MAXUINT64
 
 typedef struct MailWant MailWant;
 typedef struct MailWaiter MailWaiter;
@@ -42,13 +46,15 @@ struct MailWant {
     MailWantKind kind;
     MailWantState state;
     guint references;
-    guint16 mailbox; /* its id */
-    guint32 uid;
-    guint64 offset; /* of a RANGE, in octets */
-    guint64 length;
-    guint tries;    /* connections lost under it */
-    gboolean ahead; /* nobody has waited for it */
-    GQueue waiters; /* of MailWaiter.link */
+    guint16 mailbox;  /* its id */
+    guint32 uid;      /* of a SEARCH: its number */
+    char *section;    /* of a RANGE, as in BODY[section]; owned */
+    guint64 offset;   /* of a RANGE, in octets */
+    guint64 length;   /* MAIL_WANT_ALL: whatever there is; offset is 0 then */
+    guint64 expected; /* octets that will come, about */
+    guint tries;      /* connections lost under it */
+    gboolean ahead;   /* nobody has waited for it */
+    GQueue waiters;   /* of MailWaiter.link */
 };
 
 MailWant *mail_want_new(MailWantKind kind, guint16 mailbox);

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "imap/uidset.h"
-#include "mail/internal.h"
+#include "mail/octets.h"
 
 enum {
     MESSAGES_MAX = 16 << 20,
@@ -70,11 +70,33 @@ note_number(MailWatch *watch, guint32 number, guint32 uid)
     g_array_index(watch->uids, guint32, number - 1) = uid;
 }
 
+/* What a listing asks for; readers ask for fields of headers, too. */
 static gboolean
-is_listing_body(const ImapBody *body)
+is_listed(const ImapFetch *fetch, const ImapBody *body)
 {
-    return body->section.length > 13 && body->data.data != NULL &&
+    return fetch->items & IMAP_FETCH_INTERNALDATE &&
+           body->section.length > 13 && body->data.data != NULL &&
            g_ascii_strncasecmp(body->section.data, "HEADER.FIELDS", 13) == 0;
+}
+
+/*
+ * What is kept of MESSAGE may still be another's, because nobody has looked
+ * where it was moved from: do that now.  Two that are alike and both there may
+ * differ all the same, delivered to two addresses in the same second.
+ */
+static void
+look_for_origin(MailAccount *account, const MailMessage *message)
+{
+    guint32 key =
+        account->store != NULL ? mail_store_origin(account->store, message) : 0;
+    g_autoptr(GList) all =
+        key != 0 ? mail_mailboxes_all(account->mailboxes) : NULL;
+
+    for (GList *link = all; link != NULL; link = link->next) {
+        MailMailbox *mailbox = link->data;
+        if (mailbox->stored == key && mailbox->selectable && !mailbox->fresh)
+            mail_listing_need(account, mailbox);
+    }
 }
 
 static void
@@ -104,9 +126,10 @@ insert(MailWatch *watch, MailMailbox *mailbox, const ImapFetch *fetch,
     mail_mailbox_insert(mailbox, &message);
     mail_saving_note(account, mailbox, fetch->uid);
     watch->grew = TRUE;
-    if (mailbox->listing == MAIL_LISTED) {
-        watch->news = TRUE;
+    watch->news |= mailbox->listing == MAIL_LISTED;
+    if (mailbox->listing == MAIL_LISTED || watch->anew) {
         tell_added(account, mailbox, fetch->uid);
+        look_for_origin(account, mail_mailbox_find(mailbox, fetch->uid));
     }
 }
 
@@ -125,16 +148,18 @@ update(MailAccount *account, MailMailbox *mailbox, MailMessage *message,
         message->modseq = fetch->modseq;
         mail_saving_note(account, mailbox, message->uid);
     }
-    /* Beside a body it is a guard, see reading.c. */
-    if (fetch->items & IMAP_FETCH_SIZE && fetch->n_bodies == 0 &&
+    /* Beside octets it is a guard, see ranges.c. */
+    if (fetch->items & IMAP_FETCH_SIZE && !mail_range_is_answer(fetch) &&
         fetch->size != message->announced) {
-        message->announced = message->size = fetch->size;
-        message->proven = message->capped = FALSE;
-        mail_reading_forget(account, mailbox, message->uid);
+        message->announced = fetch->size;
+        mail_reading_resize(account, message, fetch->size);
+        mail_range_forget(account, mailbox, message->uid);
+        mail_parts_forget(account, mailbox, message->uid);
         changed = TRUE;
     }
     if (changed) {
         message->changed = (guint32)clock_wall(account->clock);
+        mailbox->changes++;
         mail_saving_note(account, mailbox, message->uid);
         tell_changed(account, mailbox, message);
     }
@@ -162,14 +187,15 @@ take_fetch(MailAccount *account, ImapLink *link, ImapFetch fetch)
     message = mail_mailbox_find(mailbox, fetch.uid);
     for (guint i = 0; watch != NULL && message == NULL && i < fetch.n_bodies;
          i++) {
-        if (is_listing_body(&fetch.bodies[i]) && !watch->replaced)
+        if (is_listed(&fetch, &fetch.bodies[i]) && !watch->replaced)
             insert(watch, mailbox, &fetch, &fetch.bodies[i]);
     }
     if (message != NULL) {
         update(account, mailbox, message, &fetch);
         if (fetch.preview.data != NULL)
             mail_preview_fetched(account, mailbox, message, fetch.preview);
-        mail_reading_fetched(account, mailbox, &fetch);
+        mail_range_fetched(account, mailbox, &fetch);
+        mail_conversations_fetched(account, mailbox, &fetch);
     }
 }
 
@@ -301,8 +327,6 @@ mail_watch_untagged(MailAccount *account, ImapLink *link,
     else if (response->kind == IMAP_VANISHED && imap_link_says_vanished(link))
         take_vanished(watch, mailbox, response->vanished.earlier,
                       response->vanished.uids);
-    else if (response->kind == IMAP_SEARCH)
-        mail_sync_found(watch, response->found);
 }
 
 /* A directory is read in UID order, whatever order FETCH comes in: what is

@@ -51,6 +51,20 @@ touch_uids(ImapSlice set)
 }
 
 static void
+touch_threads(ImapSlice threads)
+{
+    g_autoptr(GArray) uids = g_array_new(FALSE, FALSE, sizeof(guint32));
+    gsize left = threads.length;
+
+    while (imap_next_thread(&threads, uids)) {
+        MUST(threads.length < left);
+        left = threads.length;
+    }
+    for (guint i = 0; i < uids->len; i++)
+        MUST(g_array_index(uids, guint32, i) > 0);
+}
+
+static void
 touch_fetch(const ImapFetch *fetch)
 {
     touch_words(fetch->flags);
@@ -103,7 +117,11 @@ touch_response(const ImapResponse *response)
         touch_uids(response->vanished.uids);
         break;
     case IMAP_SEARCH:
-        touch_uids(response->found);
+        touch(response->found.tag);
+        touch_uids(response->found.uids);
+        break;
+    case IMAP_THREAD:
+        touch_threads(response->threads);
         break;
     case IMAP_FETCH:
         touch_fetch(&response->fetch);
