@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Servers that say what no real server would be willing to say."""
 
+import email
 import re
 import socket
 import ssl
@@ -127,16 +128,23 @@ class MailServer(ScriptedServer):
                          % (len(text), text))
         for section, start, length in re.findall(
                 rb"BODY(?:\.PEEK)?\[([^\]]*)\](?:<(\d+)\.(\d+)>)?", wanted, re.I):
-            data = mail.data
-            if section.upper().startswith(b"HEADER"):
-                data = data.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+            data = self.section(mail, section)
             if start:
-                data = data[int(start):int(start) + int(length)]
-                section_name = b"BODY[%s]<%s>" % (section, start)
+                items.append(self.partial(section, data, int(start), int(length)))
             else:
-                section_name = b"BODY[%s]" % section
-            items.append(section_name + b" {%d}\r\n" % len(data) + data)
+                items.append(b"BODY[%s] {%d}\r\n" % (section, len(data)) + data)
         return items
+
+    def section(self, mail, name):
+        """The octets of BODY[name]."""
+        if name.upper().startswith(b"HEADER"):
+            return mail.data.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+        return mail.data
+
+    def partial(self, name, data, start, length):
+        """The data item for some octets of a section."""
+        data = data[start:start + length]
+        return b"BODY[%s]<%d> {%d}\r\n" % (name, start, len(data)) + data
 
     def session(self, c):
         c.say(f"* OK [CAPABILITY {self.capabilities}] ready\r\n")
@@ -224,3 +232,133 @@ def in_set(text, number, top):
         if min(a, b) <= number <= max(a, b):
             return True
     return False
+
+
+def string(octets):
+    """Octets as a string of IMAP, or NIL."""
+    if octets is None:
+        return b"NIL"
+    octets = octets if isinstance(octets, bytes) else octets.encode("utf-8", "surrogateescape")
+    if re.fullmatch(rb"[ !#-\[\]-~]{0,200}", octets):
+        return b'"' + octets + b'"'
+    return b"{%d}\r\n" % len(octets) + octets
+
+
+class Entity:
+    """A message or a part of one, in the octets in which it was written."""
+
+    def __init__(self, octets, default="text/plain"):
+        self.header, blank, self.body = octets.partition(b"\r\n\r\n")
+        self.header += blank
+        if octets.startswith(b"\r\n"):
+            self.header, self.body = b"\r\n", octets[2:]
+        self.fields = email.message_from_bytes(self.header)
+        self.fields.set_default_type(default)
+        self.type = self.fields.get_content_type()
+        self.children = []
+        if self.type.startswith("multipart/"):
+            inner = "message/rfc822" if self.type == "multipart/digest" else "text/plain"
+            self.children = [Entity(octets, inner) for octets in self._split()]
+        self.inner = Entity(self.body) if self.type == "message/rfc822" else None
+
+    def _split(self):
+        delimiter = b"\r\n--" + self.fields.get_boundary().encode()
+        pieces = (b"\r\n" + self.body).split(delimiter)
+        return [piece.partition(b"\r\n")[2] for piece in pieces[1:] if not piece.startswith(b"--")]
+
+    def find(self, numbers):
+        """The part with these numbers, inside of this message."""
+        if not numbers:
+            return self
+        child = self.children[numbers[0] - 1] if self.children else self
+        if not numbers[1:] or child is self:
+            return child
+        return (child.inner or child).find(numbers[1:])
+
+    def structure(self, octets, barren=False):
+        """As BODYSTRUCTURE tells it (RFC 9051, 7.5.2).
+
+        octets(part) is how many a leaf has; barren: without the children, which some servers forget.
+        """
+        if self.children:
+            children = b"" if barren else b"".join(child.structure(octets) for child in self.children) + b" "
+            return (b"(" + children + string(self.type.partition("/")[2].upper())
+                    + b" " + self._list(self.fields.get_params(), self.fields.get_boundary()) + b" NIL NIL NIL)")
+        kind, _, subtype = self.type.upper().partition("/")
+        words = [string(kind), string(subtype), self._list(self.fields.get_params()),
+                 string(self.fields["Content-ID"]), b"NIL",
+                 string(self.fields.get("Content-Transfer-Encoding", "7BIT")), b"%d" % octets(self)]
+        if self.inner is not None:
+            subject = string(self.inner.fields["Subject"])
+            words += [b"(NIL " + subject + b" NIL NIL NIL NIL NIL NIL NIL NIL)", self.inner.structure(octets)]
+        if self.inner is not None or kind == "TEXT":
+            words.append(b"%d" % self.body.count(b"\n"))
+        disposition = self.fields.get_params(header="Content-Disposition")
+        words += [b"NIL", b"(" + string(disposition[0][0]) + b" " + self._list(disposition) + b")"
+                  if disposition else b"NIL", b"NIL", b"NIL"]
+        return b"(" + b" ".join(words) + b")"
+
+    @staticmethod
+    def _list(parameters, boundary=None):
+        """Parameters, of which the first is the value itself; raw, as servers pass them on."""
+        pairs = [(name, value) for name, value in (parameters or [])[1:]
+                 if isinstance(value, str) and (boundary is None or name.lower() == "boundary")]
+        if not pairs:
+            return b"NIL"
+        return b"(" + b" ".join(string(name.upper()) + b" " + string(value) for name, value in pairs) + b")"
+
+
+class PartServer(MailServer):
+    """One that also knows parts.  found: the UIDs that any search finds, but for those sync asks for."""
+
+    found = ()
+
+    def entity(self, mail):
+        if not hasattr(mail, "entity"):
+            mail.entity = Entity(mail.data)
+        return mail.entity
+
+    def octets(self, part):
+        """How many octets a part is said to have."""
+        return len(part.body)
+
+    def structure(self, mail):
+        return self.entity(mail).structure(self.octets)
+
+    def fetch_items(self, mail, wanted):
+        items = super().fetch_items(mail, wanted)
+        if b"BODYSTRUCTURE" in wanted.upper():
+            items.append(b"BODYSTRUCTURE " + self.structure(mail))
+        return items
+
+    def section(self, mail, name):
+        match = re.fullmatch(rb"((?:\d+\.?)*)(HEADER.*|TEXT|MIME)?", name.upper())
+        numbers = [int(number) for number in match[1].split(b".") if number]
+        if not numbers and match[2] is None:
+            return mail.data
+        part = self.entity(mail).find(numbers)
+        message = part.inner or part
+        if match[2] is None:
+            return part.body
+        if match[2] == b"MIME":
+            return part.header
+        if match[2] == b"TEXT":
+            return message.body
+        names = re.search(rb"\((.*)\)", match[2])
+        if names is None:
+            return message.header
+        names = [name.strip(b'"') for name in names[1].split()]
+        fields = re.findall(rb"(?m)^[^\s:]+:[^\r]*\r\n(?:[ \t][^\r]*\r\n)*", message.header)
+        return b"".join(field for field in fields if field.partition(b":")[0].upper() in names) + b"\r\n"
+
+    def search(self, tag, criteria):
+        """The untagged response to a search."""
+        uids = b"".join(b" %d" % uid for uid in self.found)
+        return b"* SEARCH" + uids + b"\r\n"
+
+    def command(self, c, tag, verb, rest):
+        if verb == b"UID SEARCH" and c.selected is not None and not re.search(rb"^(RETURN \([^)]*\) )?(UID|ALL)\b",
+                                                                              rest):
+            c.say(self.search(tag, rest) + tag + b" OK done\r\n")
+            return True
+        return super().command(c, tag, verb, rest)

@@ -316,6 +316,24 @@ class Deltas:
             self.contents_are_right(mount, mailbox)
         self.assertEqual(self.fetched(), [])
 
+    def test_moved_to_where_somebody_looks(self):
+        """Where it was is asked at once, though nobody looks there."""
+        here, there = self.fresh("here"), self.fresh("there")
+        self.letters(here, range(20), size=20_000)
+        self.letters(there, range(20, 22))
+        self.warm(here, there)
+        self.move(here, "1:10", there)
+        mount = self.through_proxy(("NOTIFY", "LIST-STATUS"))   # so nothing else tells of it
+        self.assertEqual(len(messages(mount / there)), 12)
+
+        def count():
+            return os.getxattr(mount / here, "user.imap.messages")
+        self.assertTrue(eventually(lambda: self.errno_of(count) is None and count() == b"10", slow(5)),
+                        self.proxy.commands)
+        mount.settle()
+        self.contents_are_right(mount, there)
+        self.assertEqual(self.fetched(), [])
+
 
 class DeltasOnDovecot(Deltas, Keeping):
     pass
@@ -471,6 +489,26 @@ class Killed(Keeping):
             reader.wait(slow(10))
         mount = self.through_proxy()
         self.contents_are_right(mount, mailbox)
+
+
+    def test_pushes(self):
+        """While others change what is being watched."""
+        mailbox = self.fresh()
+        self.letters(mailbox, range(500))
+        rng = random.Random(7)
+        number, first = 10_000, 1
+        for turn in range(times(10)):
+            mount = self.through_proxy()
+            os.listdir(mount / mailbox)
+            end = time.monotonic() + rng.uniform(0, slow(0.3))
+            while time.monotonic() < end:
+                self.letters(mailbox, range(number, number + 5))
+                self.act(mailbox, rf"UID STORE {first + 100}:{first + 150} +FLAGS.SILENT (\Seen turn{turn % 20})")
+                self.expunge(mailbox, *range(first, first + 3))
+                number, first = number + 5, first + 3
+            mount.crash()
+        mount = self.through_proxy()
+        self.is_right(mount, mailbox)
 
 
 class Torn(Keeping):

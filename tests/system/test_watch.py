@@ -302,6 +302,27 @@ class Watching(DovecotCase):
             self.assertFalse(exists(pid))
 
 
+class ForLong(DovecotCase):
+    """A window that is open for long, on a server that tells nothing of mailboxes nobody has selected."""
+    long = True
+    patience = 20 * 60
+    knobs = {"DOVECOT_CAPABILITY": "IMAP4rev1 SASL-IR LITERAL+ IDLE UIDPLUS CONDSTORE ENABLE NAMESPACE CHILDREN "
+                                   "LIST-EXTENDED LIST-STATUS"}
+
+    def test_after_a_lost_link(self):
+        box = self.fresh()
+        self.deliver(box, message("one"))
+        mounted = self.mount(self.dovecot)
+        self.assertEqual(len(os.listdir(mounted / box)), 1)
+        with Inotify(mounted / box) as watch:
+            time.sleep(11 * 60)     # whoever has looked into it a moment ago is served anyway
+            self.server.stop()
+            self.server.start()
+            self.deliver(box, message("two"))
+            self.assertIsNotNone(watch.wait(lambda events: any(".2.eml" in name for _, name in events), slow(150)))
+            time.sleep(1)           # the nudger is in the directory, and then in none
+
+
 class ReadOnly(DovecotCase):
     samples = ("INBOX",)
 
