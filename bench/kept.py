@@ -247,6 +247,7 @@ class Kept:
 
         with self.home() as home, self.tmpfs() as copy:
             greps = self.bench.row("warm grep -r / tmpfs", "s", 1.5)
+            spared = self.bench.row("warm grep -r, -o ro / tmpfs", "s", 1.5)
             again = self.bench.row("grep -r after a remount / tmpfs", "s")
             count = self.bench.args.medium
             grep = lambda where: self.bench.timed("grep", "-r", NEEDLE, where, lines=(count + 9) // 10)  # noqa: E731
@@ -255,6 +256,10 @@ class Kept:
                 grep(point / "medium")
                 settle(point)
                 self.without_requests(greps, point, lambda: greps.add(grep(point / "medium"), grep(copy)))
+            with self.bench.mount_imapfs(self.bench.port, home, "ro") as point:
+                grep(point / "medium")
+                self.without_requests(spared, point, lambda: spared.add(grep(point / "medium"), grep(copy)))
+                spared.note("opening files: " + status(point)["opening files"])
             for _ in range(self.rounds):
                 with self.bench.mount_imapfs(self.bench.port, home) as point:
                     os.listdir(point / "medium")

@@ -6,9 +6,10 @@
 
 Prints PORT=number when it listens. Each direction is delayed by half the round
 trip; what is sent together arrives together, however much it is, unless --mbit
-caps the rate (of each direction and connection). A connection costs the round
-trips of a TCP handshake: the proxy accepts at once, so it waits before it
-connects to the target.
+caps the rate of each direction. The connections share that, as they share a
+link. With --window a connection has no more under way than TCP lets it have on a
+link that loses nothing. A connection costs the round trips of a TCP handshake:
+the proxy accepts at once, so it waits before it connects to the target.
 
 --count FILE keeps one line in FILE up to date at every octet:
 up OCTETS down OCTETS connections NUMBER
@@ -23,6 +24,10 @@ import socket
 CHUNK = 256 * 1024
 CAPPED_CHUNK = 8 * 1024  # so that a slow link drips and does not gush
 IN_FLIGHT = 64 * 1024 * 1024  # bounds memory; 0.64 GB/s at 100 ms each way
+QUEUE = 64 * 1024  # what a capped link holds beside what is on the way
+SEGMENT = 1448
+WINDOW_FIRST = 10 * SEGMENT  # RFC 6928
+WINDOW_LAST = 3 * 1024 * 1024  # what Linux lets a receiver offer unless told otherwise
 
 
 class Counter:
@@ -47,12 +52,62 @@ class Counter:
             self.map[:] = (self.FORMAT % (self.up, self.down, self.connections)).encode()
 
 
-class Direction:
-    """Moves octets from a reader to a writer, `delay` seconds late."""
+class Link:
+    """One direction of the way, for all connections: octets/s, 0 for no cap."""
 
-    def __init__(self, reader, writer, delay, rate, count):
+    def __init__(self, rate, delay):
+        self.rate, self.delay = rate, delay
+        self.chunk = CAPPED_CHUNK if rate else CHUNK
+        # A connection has no more than two delays' worth under way, or a second
+        # one would wait for seconds behind the first.
+        self.room = int(2 * delay * rate) + QUEUE if rate else IN_FLIGHT
+        self.free = 0.0  # when it is idle again
+
+    def arrival(self, now, octets):
+        """When so many that are sent now have arrived."""
+        if self.rate:
+            now = self.free = max(self.free, now) + octets / self.rate
+        return now + self.delay
+
+
+class Window:
+    """What one connection may have under way: twice as much after each round trip.
+
+    After a pause it begins anew (RFC 5681, 3.1 and 4.1).
+    """
+
+    def __init__(self, pause):
+        self.pause = pause
+        self.size = WINDOW_FIRST
+        self.under_way = 0
+        self.sent = collections.deque()  # (when that is known to have arrived, octets)
+        self.heard = 0.0
+
+    async def room(self):
+        loop = asyncio.get_running_loop()
+        while True:
+            now = loop.time()
+            while self.sent and self.sent[0][0] <= now:
+                self.heard, octets = self.sent.popleft()
+                self.under_way -= octets
+                self.size = min(self.size + octets, WINDOW_LAST)
+            if not self.sent and now - self.heard > self.pause:
+                self.size = WINDOW_FIRST
+            if self.under_way < self.size:
+                return self.size - self.under_way
+            await asyncio.sleep(self.sent[0][0] - now)
+
+    def add(self, heard, octets):
+        self.sent.append((heard, octets))
+        self.under_way += octets
+
+
+class Direction:
+    """Moves octets of one connection over a link, from a reader to a writer."""
+
+    def __init__(self, reader, writer, link, window, count):
         self.reader, self.writer = reader, writer
-        self.delay, self.rate, self.count = delay, rate, count
+        self.link, self.window, self.count = link, window, count
         self.queue = collections.deque()  # (due, octets); b"" is the end
         self.queued = 0
         self.changed = asyncio.Event()
@@ -60,23 +115,31 @@ class Direction:
 
     async def receive(self):
         loop = asyncio.get_running_loop()
-        free = 0.0  # when the capped link is idle again
         octets = b"-"
         while octets:
             try:
-                octets = await self.reader.read(CAPPED_CHUNK if self.rate else CHUNK)
+                octets = await self.reader.read(self.link.chunk)
             except OSError:
                 octets = b""
             self.count(len(octets))
-            due = loop.time()
-            if self.rate:
-                due = free = max(free, due) + len(octets) / self.rate
-            self.queue.append((due + self.delay, octets))
-            self.queued += len(octets)
-            self.changed.set()
-            while self.queued > IN_FLIGHT:
+            rest = octets
+            while rest and self.window:
+                room = await self.window.room()
+                self.put(loop.time(), rest[:room])
+                rest = rest[room:]
+            if rest or not octets:
+                self.put(loop.time(), rest)
+            while self.queued > self.link.room:
                 self.room.clear()
                 await self.room.wait()
+
+    def put(self, now, octets):
+        due = self.link.arrival(now, len(octets))
+        if self.window:
+            self.window.add(due + self.link.delay, len(octets))
+        self.queue.append((due, octets))
+        self.queued += len(octets)
+        self.changed.set()
 
     async def send(self):
         loop = asyncio.get_running_loop()
@@ -113,7 +176,7 @@ def no_delay(writer):
     writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-async def relay(reader, writer, args, counter):
+async def relay(reader, writer, args, links, counter):
     counter.add(connections=1)
     far_writer = None
     try:
@@ -122,9 +185,9 @@ async def relay(reader, writer, args, counter):
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", args.target, limit=CHUNK)
         no_delay(writer)
         no_delay(far_writer)
-        rate = args.mbit * 1e6 / 8
-        up = Direction(reader, far_writer, args.rtt / 2, rate, lambda n: counter.add(up=n))
-        down = Direction(far_reader, writer, args.rtt / 2, rate, lambda n: counter.add(down=n))
+        windows = [Window(args.rtt + 0.2) if args.window else None for _ in links]
+        up = Direction(reader, far_writer, links[0], windows[0], lambda n: counter.add(up=n))
+        down = Direction(far_reader, writer, links[1], windows[1], lambda n: counter.add(down=n))
         await asyncio.gather(up.run(), down.run())
     except OSError:
         pass
@@ -136,7 +199,9 @@ async def relay(reader, writer, args, counter):
 
 async def serve(args):
     counter = Counter(args.count)
-    server = await asyncio.start_server(lambda r, w: relay(r, w, args, counter), "127.0.0.1", args.port, limit=CHUNK)
+    links = [Link(args.mbit * 1e6 / 8, args.rtt / 2) for _ in ("up", "down")]
+    server = await asyncio.start_server(lambda r, w: relay(r, w, args, links, counter), "127.0.0.1", args.port,
+                                        limit=CHUNK)
     print(f"PORT={server.sockets[0].getsockname()[1]}", flush=True)
     async with server:
         await server.serve_forever()
@@ -147,7 +212,8 @@ def main():
     parser.add_argument("target", type=int, metavar="TARGET_PORT")
     parser.add_argument("--port", type=int, default=0, help="where to listen (default: any free port)")
     parser.add_argument("--rtt", type=float, default=0.0, help="round trip in seconds")
-    parser.add_argument("--mbit", type=float, default=0.0, help="cap in Mbit/s (default: none)")
+    parser.add_argument("--mbit", type=float, default=0.0, help="cap of each direction in Mbit/s (default: none)")
+    parser.add_argument("--window", action="store_true", help="with TCP's slow start, and its window of 3 MiB")
     parser.add_argument("--count", metavar="FILE", help="where to keep the octet counts")
     try:
         asyncio.run(serve(parser.parse_args()))
