@@ -49,11 +49,13 @@ typedef struct {
     MailDecoder *decoder;
     guint64 taken; /* encoded octets */
     GList recent;
+    GList holding; /* linked while there are octets */
 } Decoding;
 
 struct MailDecodings {
     GHashTable *all; /* each its own key */
     GQueue recent;   /* used longest ago first */
+    GQueue holding;  /* those of them that have octets, likewise */
     gsize kept;
 };
 
@@ -79,6 +81,7 @@ forget_octets(MailDecodings *decodings, Decoding *decoding)
 {
     if (decoding->octets != NULL) {
         decodings->kept -= decoding->octets->len;
+        g_queue_unlink(&decodings->holding, &decoding->holding);
         g_clear_pointer(&decoding->octets, g_byte_array_unref);
     }
     g_clear_pointer(&decoding->decoder, mail_decoder_free);
@@ -100,6 +103,7 @@ mail_decodings_new(void)
     MailDecodings *decodings = g_new0(MailDecodings, 1);
     decodings->all = g_hash_table_new(hash_decoding, equal_decodings);
     g_queue_init(&decodings->recent);
+    g_queue_init(&decodings->holding);
     return decodings;
 }
 
@@ -140,12 +144,16 @@ decoding_of(MailAccount *account, const MailMailbox *mailbox, guint32 uid,
         decoding->id = (guint64)mailbox->id << 32 | uid;
         decoding->uidvalidity = mailbox->uidvalidity;
         decoding->part = part;
-        decoding->recent.data = decoding;
+        decoding->recent.data = decoding->holding.data = decoding;
         g_hash_table_add(decodings->all, decoding);
     } else {
         g_queue_unlink(&decodings->recent, &decoding->recent);
     }
     g_queue_push_tail_link(&decodings->recent, &decoding->recent);
+    if (decoding->octets != NULL) {
+        g_queue_unlink(&decodings->holding, &decoding->holding);
+        g_queue_push_tail_link(&decodings->holding, &decoding->holding);
+    }
     return decoding;
 }
 
@@ -167,10 +175,12 @@ mail_decoding_forget(MailAccount *account, const MailMailbox *mailbox,
 static void
 forget_others(MailDecodings *decodings, const Decoding *decoding)
 {
-    for (GList *at = decodings->recent.head;
-         at != NULL && decodings->kept > KEPT_MAX; at = at->next) {
-        if (at->data != decoding)
-            forget_octets(decodings, at->data);
+    for (GList *at = decodings->holding.head;
+         at != NULL && decodings->kept > KEPT_MAX;) {
+        Decoding *other = at->data;
+        at = at->next;
+        if (other != decoding)
+            forget_octets(decodings, other);
     }
 }
 
@@ -225,6 +235,7 @@ advance(MailAccount *account, Decoding *decoding, const MailSpan *span,
                                 "decoded as a whole");
     if (decoding->octets == NULL) {
         decoding->octets = g_byte_array_new();
+        g_queue_push_tail_link(&decodings->holding, &decoding->holding);
         decoding->decoder = mail_decoder_new(encoding);
     }
     while (decoding->decoder != NULL && decoding->octets->len < size) {
