@@ -13,6 +13,7 @@
 #include "imap/uidset.h"
 #include "mail/internal.h"
 #include "mail/threads.h"
+#include "mail/uids.h"
 
 enum {
     MAILBOXES_MAX = 16, /* whose conversations are kept */
@@ -181,14 +182,6 @@ new_run(MailAccount *account, MailWant *want, guint32 to)
     return run;
 }
 
-static int
-compare_uids(gconstpointer a, gconstpointer b)
-{
-    guint32 one = *(const guint32 *)a;
-    guint32 other = *(const guint32 *)b;
-    return one < other ? -1 : one > other;
-}
-
 /* Messages from FIRST to LAST that are not among UIDS stand alone. */
 static void
 add_untold(MailThreads *threads, const MailMailbox *mailbox, guint32 first,
@@ -196,7 +189,7 @@ add_untold(MailThreads *threads, const MailMailbox *mailbox, guint32 first,
 {
     guint told = 0;
 
-    g_array_sort(uids, compare_uids);
+    g_array_sort(uids, mail_uids_compare);
     for (guint i = mail_mailbox_seek(mailbox, first);
          i < mail_mailbox_count(mailbox); i++) {
         guint32 uid = mail_mailbox_at(mailbox, i)->uid;

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "imap/uidset.h"
 #include "mail/internal.h"
+#include "mail/uids.h"
 
 enum {
     KEPT_MAX = 4096,  /* in memory */
@@ -108,14 +109,6 @@ mail_account_preview(MailAccount *account, MailMailbox *mailbox, guint32 uid)
     return text != NULL && *text != '\0' ? text : NULL;
 }
 
-static int
-compare_uids(gconstpointer a, gconstpointer b)
-{
-    guint32 one = *(const guint32 *)a;
-    guint32 other = *(const guint32 *)b;
-    return one < other ? -1 : one > other;
-}
-
 void
 mail_preview_plan(MailAccount *account)
 {
@@ -136,7 +129,7 @@ mail_preview_plan(MailAccount *account)
     if (link != NULL && imap_link_capabilities(link) & IMAP_CAP_PREVIEW) {
         uids = g_string_new(NULL);
         writer.text = uids;
-        g_array_sort(previews->asked, compare_uids);
+        g_array_sort(previews->asked, mail_uids_compare);
         for (guint i = 0; i < previews->asked->len; i++)
             imap_uidset_add(&writer,
                             g_array_index(previews->asked, guint32, i));

@@ -7,6 +7,14 @@ struct MailUids {
     GArray *ranges; /* of MailUidRange */
 };
 
+int
+mail_uids_compare(gconstpointer a, gconstpointer b)
+{
+    guint32 one = *(const guint32 *)a;
+    guint32 other = *(const guint32 *)b;
+    return one < other ? -1 : one > other;
+}
+
 MailUids *
 mail_uids_new(void)
 {

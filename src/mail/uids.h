@@ -14,6 +14,9 @@ typedef struct {
     guint32 first, last;
 } MailUidRange;
 
+/* Of two guint32, for sorting. */
+int mail_uids_compare(gconstpointer a, gconstpointer b);
+
 MailUids *mail_uids_new(void);
 void mail_uids_free(MailUids *uids);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MailUids, mail_uids_free)

@@ -7,6 +7,7 @@
 
 #include "imap/uidset.h"
 #include "mail/octets.h"
+#include "mail/uids.h"
 
 enum {
     MESSAGES_MAX = 16 << 20,
@@ -221,14 +222,6 @@ take_expunge(MailWatch *watch, guint32 number)
         g_array_append_val(watch->removed, uid);
 }
 
-static int
-compare_uids(gconstpointer a, gconstpointer b)
-{
-    guint32 one = *(const guint32 *)a;
-    guint32 other = *(const guint32 *)b;
-    return one < other ? -1 : one > other;
-}
-
 /* Those whose UIDs are in REMOVED, which is sorted, have no number any more. */
 static void
 renumber(MailWatch *watch)
@@ -238,8 +231,8 @@ renumber(MailWatch *watch)
 
     for (guint i = 0; i < watch->uids->len; i++) {
         guint32 uid = g_array_index(watch->uids, guint32, i);
-        if (uid != 0 &&
-            g_array_binary_search(watch->removed, &uid, compare_uids, NULL)) {
+        if (uid != 0 && g_array_binary_search(watch->removed, &uid,
+                                              mail_uids_compare, NULL)) {
             before_prefix += i < watch->prefix;
             continue;
         }
@@ -271,7 +264,7 @@ take_vanished(MailWatch *watch, MailMailbox *mailbox, gboolean earlier,
     }
     if (watch->removed->len == known)
         return;
-    g_array_sort(watch->removed, compare_uids);
+    g_array_sort(watch->removed, mail_uids_compare);
     if (watch->numbered)
         renumber(watch);
 }
@@ -288,7 +281,7 @@ mail_watch_remove_expunged(MailWatch *watch, MailMailbox *mailbox)
         return;
     keep = g_malloc(count + 1);
     memset(keep, TRUE, count + 1);
-    g_array_sort(watch->removed, compare_uids);
+    g_array_sort(watch->removed, mail_uids_compare);
     for (guint i = 0; i < watch->removed->len; i++) {
         guint32 uid = g_array_index(watch->removed, guint32, i);
         MailMessage *message = mail_mailbox_find(mailbox, uid);
